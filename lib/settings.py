@@ -1,0 +1,198 @@
+"""Settings: the one place that reads the environment, ``.env`` and ``.streamlit/secrets.toml``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from lib.errors import SettingsError
+
+Mode = Literal["embedded", "postgres", "supabase"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One documented setting; ``alias`` is another name that means the same."""
+
+    name: str
+    default: str | None
+    help: str
+    secret: bool = False
+    alias: str | None = None
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("MODELDECK_DATA_DIR", ".data", "Folder of the embedded database and its encryption key."),
+    Setting("DATABASE_URL", None, "Postgres connection string; switches from the embedded SQLite file to that server.", secret=True),
+    Setting("ANALYTICS_URL", None, "Connection string the analytics pages read from; DATABASE_URL when unset.", secret=True),
+    Setting("SUPABASE_URL", None, "URL of a Supabase project; needs its keys and DATABASE_URL too."),
+    Setting("SUPABASE_PUBLISHABLE_KEY", None, "Publishable key of the Supabase project.", alias="SUPABASE_ANON_KEY"),
+    Setting("SUPABASE_SECRET_KEY", None, "Secret key of the Supabase project.", secret=True, alias="SUPABASE_SERVICE_ROLE_KEY"),
+    Setting("ENCRYPTION_KEY", None, "Key that encrypts stored provider keys; embedded mode makes its own when unset.", secret=True),
+    Setting("PORT", "8501", "Port the server listens on."),
+    Setting("MODELDECK_ADDRESS", "127.0.0.1", "Address the server binds; only a mode with sign-in may leave loopback."),
+    Setting("MODELDECK_ALLOWED_HOSTS", None, "Comma-separated host names the server answers to besides loopback."),
+    Setting("OPENAI_API_KEY", None, "OpenAI key shared by everyone here.", secret=True),
+    Setting("ANTHROPIC_API_KEY", None, "Anthropic key shared by everyone here.", secret=True),
+    Setting("GOOGLE_API_KEY", None, "Google AI key shared by everyone here.", secret=True),
+    Setting("HF_TOKEN", None, "Hugging Face token shared by everyone here.", secret=True),
+    Setting("AZURE_OPENAI_API_KEY", None, "Azure OpenAI key shared by everyone here.", secret=True),
+    Setting("AZURE_OPENAI_ENDPOINT", None, "Azure OpenAI resource, such as https://NAME.openai.azure.com."),
+    Setting("OLLAMA_BASE_URL", None, "Where Ollama listens; http://localhost:11434 when unset."),
+    Setting("MATCHAAI_API_KEY", None, "MatchaAI key shared by everyone here.", secret=True),
+    Setting("MATCHAAI_BASE_URL", None, "Base URL of the MatchaAI gateway."),
+    Setting("COHERE_API_KEY", None, "Cohere key shared by everyone here.", secret=True),
+    Setting("OPENROUTER_API_KEY", None, "OpenRouter key shared by everyone here.", secret=True),
+    Setting("GROQ_API_KEY", None, "Groq key shared by everyone here.", secret=True),
+    Setting("MISTRAL_API_KEY", None, "Mistral key shared by everyone here.", secret=True),
+    Setting("DEEPSEEK_API_KEY", None, "DeepSeek key shared by everyone here.", secret=True),
+    Setting("TOGETHER_API_KEY", None, "Together AI key shared by everyone here.", secret=True),
+    Setting("FIREWORKS_API_KEY", None, "Fireworks AI key shared by everyone here.", secret=True),
+    Setting("LEARN_FROM_FAILURES", "true", "Whether outcomes of calls are recorded as compatibility hints."),
+    Setting("LOG_LEVEL", "info", "Least severe log line written: debug, info, warning or error."),
+)
+_BY_NAME = {s.name: s for s in SETTINGS}
+_TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What this process was told, validated; secrets stay wrapped so that no repr or log shows them."""
+
+    mode: Mode
+    data_dir: Path
+    database_url: SecretStr
+    analytics_url: SecretStr | None = None
+    encryption_key: SecretStr | None = None
+    port: int = 8501
+    address: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
+    learn_from_failures: bool = True
+    log_level: str = "info"
+    values: Mapping[str, SecretStr] = field(default_factory=dict)
+    """Every setting given, by name; provider keys and base URLs are looked up here."""
+
+    def value(self, name: str) -> SecretStr | None:
+        """Return one documented setting as it was given, wrapped; None when unset."""
+        if name not in _BY_NAME:
+            raise KeyError(f"{name} is not a documented setting")
+        return self.values.get(name)
+
+
+def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = None) -> Settings:
+    """Read and check the settings; the environment outranks ``.env``, which outranks ``secrets.toml``.
+
+    ``root`` is the folder holding both files (the project's own by default). Raises SettingsError with one
+    sentence that says what to set.
+    """
+    root = root or Path(__file__).resolve().parent.parent
+    environ = os.environ if environ is None else environ
+    given: dict[str, str] = {}
+    for source in (_secrets_file(root / ".streamlit" / "secrets.toml"), _dotenv_file(root / ".env"), environ):
+        for setting in SETTINGS:
+            for name in (setting.alias, setting.name):
+                if name and source.get(name, "").strip():
+                    given[setting.name] = source[name].strip()
+    return _build(given, root)
+
+
+def _dotenv_file(path: Path) -> Mapping[str, str]:
+    return {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+
+
+def _secrets_file(path: Path) -> Mapping[str, str]:
+    if not path.is_file():
+        return {}
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f".streamlit/secrets.toml is not valid TOML ({type(error).__name__}); correct it or remove it.") from None
+    return {k: str(v) for k, v in data.items() if isinstance(v, str | int | float | bool)}
+
+
+def _build(given: Mapping[str, str], root: Path) -> Settings:
+    data_dir = Path(given.get("MODELDECK_DATA_DIR", ".data")).expanduser()
+    data_dir = data_dir if data_dir.is_absolute() else root / data_dir
+    mode, url = _mode(given, data_dir)
+    address = given.get("MODELDECK_ADDRESS", "127.0.0.1")
+    if mode == "embedded" and address not in _LOOPBACK:
+        raise SettingsError(
+            f"MODELDECK_ADDRESS={address} would open Modeldeck to the network without sign-in; "
+            "remove it, or set DATABASE_URL to use a mode with accounts."
+        )
+    if mode != "embedded" and "ENCRYPTION_KEY" not in given:
+        raise SettingsError("Set ENCRYPTION_KEY next to DATABASE_URL: provider keys are stored encrypted under it.")
+    return Settings(
+        mode=mode,
+        data_dir=data_dir,
+        database_url=SecretStr(url),
+        analytics_url=SecretStr(_postgres_url("ANALYTICS_URL", given["ANALYTICS_URL"])) if "ANALYTICS_URL" in given else None,
+        encryption_key=SecretStr(given["ENCRYPTION_KEY"]) if "ENCRYPTION_KEY" in given else None,
+        port=_port(given.get("PORT", "8501")),
+        address=address,
+        allowed_hosts=tuple(h.strip() for h in given.get("MODELDECK_ALLOWED_HOSTS", "").split(",") if h.strip()),
+        learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
+        log_level=_log_level(given.get("LOG_LEVEL", "info")),
+        values={name: SecretStr(value) for name, value in given.items()},
+    )
+
+
+def _mode(given: Mapping[str, str], data_dir: Path) -> tuple[Mode, str]:
+    supabase = [n for n in ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY") if n in given]
+    if supabase:
+        wanted = ("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "SUPABASE_SECRET_KEY", "DATABASE_URL")
+        missing = [n for n in wanted if n not in given]
+        if missing:
+            verb = "is" if len(missing) == 1 else "are"
+            raise SettingsError(
+                f"{supabase[0]} is set but {_and(missing)} {verb} not; set {_and(missing)} to use Supabase, or remove {_and(supabase)}."
+            )
+        return "supabase", _postgres_url("DATABASE_URL", given["DATABASE_URL"])
+    if "DATABASE_URL" in given:
+        return "postgres", _postgres_url("DATABASE_URL", given["DATABASE_URL"])
+    if "ANALYTICS_URL" in given:
+        raise SettingsError("ANALYTICS_URL is set but DATABASE_URL is not; set DATABASE_URL too, or remove ANALYTICS_URL.")
+    return "embedded", f"sqlite:///{data_dir / 'modeldeck.db'}"
+
+
+def _postgres_url(name: str, url: str) -> str:
+    """Accept the spellings dashboards hand out and return the one SQLAlchemy wants."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise SettingsError(f"{name} must be a Postgres connection string: it starts with postgresql://.")
+    base, _, query = rest.partition("?")
+    kept = [part for part in query.split("&") if part and not part.startswith("pgbouncer=")]
+    return "postgresql+psycopg://" + base + ("?" + "&".join(kept) if kept else "")
+
+
+def _boolean(name: str, text: str) -> bool:
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise SettingsError(f"{name} must be true or false, not {text!r}.")
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise SettingsError(f"PORT must be a whole number from 1 to 65535, not {text!r}.")
+    return int(text)
+
+
+def _log_level(text: str) -> str:
+    if text.lower() not in _LOG_LEVELS:
+        raise SettingsError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}, not {text!r}.")
+    return text.lower()
+
+
+def _and(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

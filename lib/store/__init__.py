@@ -1,0 +1,1 @@
+"""The database: one schema, and the Store every user action goes through."""

@@ -1,0 +1,99 @@
+"""The audit log: append-only, each row hashed together with the one before it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lib.store.base import Actor
+from lib.store.schema import audit_log
+from lib.store.types import epoch_ms
+
+AUDITED = frozenset({"llm_providers", "llm_models", "llm_model_prices", "profiles"})
+FIRST_HASH = "0" * 64
+_NOISE = frozenset({"created_at", "updated_at", "version", "last_seen_at", "preferences"})
+
+
+def append_audit(
+    connection: Connection,
+    at: datetime,
+    actor: Actor,
+    action: str,
+    subject: sa.Table,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    """Write one change to the log inside the caller's transaction.
+
+    An update keeps only the columns that changed; one that changed nothing of interest writes no row.
+    """
+    old, new = _plain(before), _plain(after)
+    if before is not None and after is not None:
+        changed = {name for name in new if name not in _NOISE and new[name] != old.get(name)}
+        if not changed:
+            return
+        old, new = {n: old.get(n) for n in sorted(changed)}, {n: new[n] for n in sorted(changed)}
+    row = after or before or {}
+    subject_id = ":".join(str(row[c.name]) for c in subject.primary_key.columns)
+    append_entry(
+        connection, at, actor, action, subject.name, subject_id, old if before is not None else None, new if after is not None else None
+    )
+
+
+def append_entry(
+    connection: Connection,
+    at: datetime,
+    actor: Actor,
+    action: str,
+    subject: str,
+    subject_id: str | None,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+) -> None:
+    """Chain one entry onto the log; values must already be JSON and free of secrets."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7310945)"))
+    last = connection.execute(sa.select(audit_log.c.id, audit_log.c.hash).order_by(audit_log.c.id.desc()).limit(1)).first()
+    entry: dict[str, Any] = {
+        "id": last.id + 1 if last else 1,
+        "at": at.replace(microsecond=at.microsecond // 1000 * 1000),
+        "actor_id": actor.user_id,
+        "actor": actor.name,
+        "origin": actor.origin,
+        "action": action,
+        "subject": subject,
+        "subject_id": subject_id,
+        "before": before,
+        "after": after,
+        "previous_hash": last.hash if last else FIRST_HASH,
+    }
+    connection.execute(sa.insert(audit_log).values(**entry, hash=entry_hash(entry)))
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an entry's fields and the previous hash, over canonical JSON."""
+    fields = {
+        name: entry[name]
+        for name in ("id", "actor_id", "actor", "origin", "action", "subject", "subject_id", "before", "after", "previous_hash")
+    }
+    fields["at"] = epoch_ms(entry["at"])
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+
+
+def _plain(row: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: _json(value) for name, value in (row or {}).items()}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return value
