@@ -1,0 +1,1 @@
+"""What the pages are made of: the shell, the guard, formats, charts, tables and the playground's answer."""

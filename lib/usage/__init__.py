@@ -1,0 +1,20 @@
+"""The ledger: every attempt at a provider is a row, opened before the request leaves and closed however it ends."""
+
+from lib.usage.heartbeat import Heartbeat
+from lib.usage.ledger import INTERVAL_S, LAPSE_S, Ledger
+from lib.usage.values import Attempt, AttemptStart, ClosedStatus, KeyScope, Learn, OpenAttempt, Outcome, Source
+
+__all__ = [
+    "INTERVAL_S",
+    "LAPSE_S",
+    "Attempt",
+    "AttemptStart",
+    "ClosedStatus",
+    "Heartbeat",
+    "KeyScope",
+    "Learn",
+    "Ledger",
+    "OpenAttempt",
+    "Outcome",
+    "Source",
+]

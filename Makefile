@@ -1,0 +1,41 @@
+# Modeldeck: the two commands are `make run` and `make test`.
+PORT ?= 8501
+PYTHON ?= python3
+BIN := .venv/bin
+RUN_READY := .venv/.run-ready
+DEV_READY := .venv/.dev-ready
+
+.PHONY: run test check bench screenshots lock
+
+run: $(RUN_READY)
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: $(DEV_READY)
+	$(BIN)/pytest
+
+check: $(DEV_READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=. $(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q tests/docs
+
+bench: $(DEV_READY)
+	$(BIN)/python -m tests.bench
+
+screenshots: $(DEV_READY)
+	$(BIN)/python -m tests.browser.screenshots
+
+# Writes both lock files again from pyproject.toml; needs uv on the PATH.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+$(RUN_READY): requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+$(DEV_READY): requirements-dev.lock $(RUN_READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@

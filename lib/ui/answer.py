@@ -1,0 +1,136 @@
+"""An answer on its way to the page: streamed, coalesced, stoppable, and the strip beneath it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from lib.chat import Event, ReasoningDelta, TextDelta
+from lib.errors import ModeldeckError, ProviderError
+from lib.money import exact_usd, format_usd
+from lib.ui import format as fmt
+from lib.usage import Attempt
+
+FLUSH_SECONDS = 0.06
+"""Text is sent to the browser at most this often: each send repeats the whole answer so far."""
+
+
+@dataclass
+class Answer:
+    """What came back so far; it outlives a stop, so that nothing already shown is lost."""
+
+    model_name: str
+    text: str = ""
+    reasoning: str = ""
+    attempts: list[Attempt] = field(default_factory=list)
+    problem: str | None = None
+    stopped: bool = False
+    done: bool = False
+
+    @property
+    def last(self) -> Attempt | None:
+        """The attempt that ended the call, once it is closed."""
+        return self.attempts[-1] if self.attempts else None
+
+
+def stream(answer: Answer, events: Iterable[Event | Attempt], clock: Callable[[], float] = time.monotonic) -> None:
+    """Draw an answer while it arrives; on a stop keep what came, on a failure keep its sentence."""
+    reasoning = st.empty()
+    shown = st.empty()
+    try:
+        with closing(_flushes(answer, events, clock)) as flushes:
+            for _ in flushes:
+                _draw(reasoning, shown, answer, running=True)
+    except ModeldeckError as error:
+        answer.problem = str(error)
+    finally:
+        # Runs on a stop too, where any st.* call would raise again: touch the answer only.
+        answer.stopped = not answer.done and answer.problem is None
+    _draw(reasoning, shown, answer, running=False)
+
+
+def _flushes(answer: Answer, events: Iterable[Event | Attempt], clock: Callable[[], float]) -> Generator[None]:
+    """Gather events into the answer and yield when it is time to draw it."""
+    iterator = iter(events)
+    drawn_at = float("-inf")
+    pending = False
+    try:
+        for event in iterator:
+            match event:
+                case TextDelta():
+                    answer.text += event.text
+                    pending = True
+                case ReasoningDelta():
+                    answer.reasoning += event.text
+                    pending = True
+                case Attempt():
+                    answer.attempts.append(event)
+            if pending and clock() - drawn_at >= FLUSH_SECONDS:
+                yield
+                drawn_at, pending = clock(), False
+        answer.done = True
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()  # ends the provider's stream at once; the ledger then closes the attempt as cancelled
+
+
+def _draw(reasoning: st.delta_generator.DeltaGenerator, shown: st.delta_generator.DeltaGenerator, answer: Answer, *, running: bool) -> None:
+    if answer.reasoning:
+        with reasoning.expander("Reasoning", icon=":material/psychology:", expanded=running and not answer.text):
+            st.markdown(answer.reasoning)
+    if answer.text:
+        shown.markdown(answer.text + (" ▌" if running else ""))
+
+
+def finished(answer: Answer) -> None:
+    """Draw an answer that is no longer arriving, with its failure if it had one."""
+    _draw(st.empty(), st.empty(), answer, running=False)
+
+
+def footer(answer: Answer) -> None:
+    """Draw what follows an answer: its failure or stop, earlier attempts, and the strip of figures."""
+    if answer.problem:
+        st.error(answer.problem, icon=":material/error:")
+    elif answer.stopped:
+        st.caption(":material/stop_circle: Stopped. What arrived is kept; the provider may still charge for it.")
+    for attempt in answer.attempts[:-1]:
+        if attempt.error is not None:
+            st.caption(f":material/replay: Attempt {attempt.attempt} failed: {attempt.error}")
+    if answer.last is not None:
+        st.caption(strip(answer.last), help=detail(answer.last))
+
+
+def strip(attempt: Attempt) -> str:
+    """Return one line of figures: first token, speed, tokens, cost and where its price is from."""
+    usage = attempt.usage
+    parts = [f":material/timer: first token {fmt.duration(attempt.ttft_ms)}"]
+    if usage is None:
+        parts.append("tokens not reported")
+    else:
+        writing = None if attempt.latency_ms is None or attempt.ttft_ms is None else attempt.latency_ms - attempt.ttft_ms
+        parts.append(fmt.rate(usage.output, writing or attempt.latency_ms))
+        cached = f" ({fmt.count(usage.cache_read)} cached)" if usage.cache_read else ""
+        parts.append(f"{fmt.count(usage.input)} in{cached} · {fmt.count(usage.output)} out")
+    parts.append(f"**{format_usd(attempt.cost_nano_usd).replace('$', '&#36;')}**")
+    if attempt.price_source:
+        parts.append(f"price: {attempt.price_source}")
+    return " · ".join(parts)
+
+
+def detail(attempt: Attempt) -> str:
+    """Return the strip's tooltip: exact cost, total time, model and request id."""
+    lines = [
+        f"{attempt.model_name} at {attempt.provider_name}",
+        f"Status: {attempt.status}" + (f" ({attempt.error.kind})" if isinstance(attempt.error, ProviderError) else ""),
+        f"Total time: {fmt.duration(attempt.latency_ms)}",
+        f"Cost: {exact_usd(attempt.cost_nano_usd)}".replace("$", "&#36;"),
+    ]
+    if attempt.usage is not None and attempt.usage.reasoning:
+        lines.append(f"Reasoning tokens: {fmt.count(attempt.usage.reasoning)}")
+    lines.append(f"Request: {attempt.request_id}")
+    return "  \n".join(lines)

@@ -1,0 +1,95 @@
+"""The one chart helper: bars and lines over time, in the theme's colours, never inventing a value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from lib.ui.colors import Look
+
+HEIGHT = 260
+_GRID = "rgba(128,128,128,0.18)"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One named run of values over the chart's moments; None is a gap, and stays one.
+
+    ``hover`` holds what the tooltip says in place of each value, such as an exact cost.
+    """
+
+    name: str
+    values: Sequence[float | None]
+    look: Look
+    hover: Sequence[str] = field(default=())
+
+
+def bars(times: Sequence[datetime], series: Sequence[Series], *, alt: str, key: str, prefix: str = "", partial: bool = False) -> None:
+    """Draw stacked bars; ``partial`` marks the last bar as a period still running."""
+    figure = go.Figure()
+    for one in series:
+        figure.add_bar(
+            x=list(times),
+            y=list(one.values),
+            name=one.name,
+            marker={"color": one.look.color, "pattern": {"shape": one.look.pattern, "size": 6}, "cornerradius": 4},
+            **_hover(one, prefix),
+        )
+    figure.update_layout(barmode="stack", bargap=0.25)
+    _draw(figure, times, alt=alt, key=key, prefix=prefix, partial=partial, legend=len(series) > 1)
+
+
+def lines(times: Sequence[datetime], series: Sequence[Series], *, alt: str, key: str, suffix: str = "", partial: bool = False) -> None:
+    """Draw straight lines with a gap wherever there is no value, and a dot where a value stands alone."""
+    figure = go.Figure()
+    for one in series:
+        figure.add_scatter(
+            x=list(times),
+            y=list(one.values),
+            name=one.name,
+            mode="lines+markers",
+            connectgaps=False,
+            line={"color": one.look.color, "width": 1.5, "dash": one.look.dash, "shape": "linear"},
+            marker={"color": one.look.color, "size": 4},
+            **_hover(one, "", suffix),
+        )
+    _draw(figure, times, alt=alt, key=key, suffix=suffix, partial=partial, legend=len(series) > 1)
+
+
+def _hover(one: Series, prefix: str, suffix: str = "") -> dict[str, Any]:
+    if one.hover:
+        return {"customdata": list(one.hover), "hovertemplate": "%{customdata}"}
+    return {"hovertemplate": f"{prefix}%{{y:,}}{suffix}"}
+
+
+def _draw(
+    figure: go.Figure,
+    times: Sequence[datetime],
+    *,
+    alt: str,
+    key: str,
+    prefix: str = "",
+    suffix: str = "",
+    partial: bool,
+    legend: bool,
+) -> None:
+    figure.update_layout(
+        height=HEIGHT,
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hovermode="x unified",
+        dragmode=False,
+        showlegend=legend,
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "xanchor": "left"},
+        xaxis={"showgrid": False, "type": "date", "nticks": 8},
+        yaxis={"nticks": 5, "rangemode": "tozero", "tickprefix": prefix, "ticksuffix": suffix, "gridcolor": _GRID, "zeroline": False},
+    )
+    if partial and times:
+        figure.add_annotation(
+            x=times[-1], y=1, yref="paper", yanchor="bottom", text="so far", showarrow=False, font={"size": 10}, opacity=0.7
+        )
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)

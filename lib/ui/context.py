@@ -1,0 +1,80 @@
+"""The process's one set of services, and the page's view of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from lib.access import LOCAL_ADMIN, Principal, Role, require
+from lib.errors import NotAllowed
+from lib.registry import Registry
+from lib.services import Services, open_services
+from lib.settings import Settings, load_settings
+
+
+class Console:
+    """Opens the services on first use and, after a failure, again on the next one; safe between threads."""
+
+    def __init__(self, load: Callable[[], Settings] = load_settings, start: Callable[[Settings], Services] = open_services) -> None:
+        self._load = load
+        self._start = start
+        self._lock = threading.Lock()
+        self._services: Services | None = None
+
+    def services(self) -> Services:
+        """Return the services; raises SettingsError or StoreUnavailable with the sentence to show."""
+        services = self._services
+        if services is not None:
+            return services
+        with self._lock:
+            if self._services is None:
+                self._services = self._start(self._load())
+            return self._services
+
+    def close(self) -> None:
+        """Stop the services if they were ever opened."""
+        with self._lock:
+            services, self._services = self._services, None
+        if services is not None:
+            services.close()
+
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page works with: the services as one principal, and the reader's timezone."""
+
+    services: Services
+    principal: Principal
+    timezone: ZoneInfo
+
+    @property
+    def registry(self) -> Registry:
+        """The model registry under this principal's identity."""
+        return self.services.registry(self.principal)
+
+
+def guard(role: Role) -> Page:
+    """Admit the principal to a page, or say why not and stop; every page calls this first."""
+    services = console.services()
+    principal = LOCAL_ADMIN  # the embedded mode is one local person; other modes are refused before serving
+    try:
+        require(principal, role)
+    except NotAllowed as refusal:
+        st.error(str(refusal), icon=":material/lock:")
+        st.stop()
+    return Page(services, principal, reader_timezone())
+
+
+def reader_timezone() -> ZoneInfo:
+    """Return the browser's timezone, or UTC where it names none we know."""
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

@@ -1,0 +1,95 @@
+"""The models table: one row a model, its state in words, and what can be done with the rows chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.registry import Model
+from lib.ui.capabilities import CAPABILITIES, labels
+
+TURN_ON, TURN_OFF = ":material/toggle_off: Off", ":material/toggle_on: On"
+USABLE, OFF, BLOCKED = "Usable", "Off", "Needs attention"
+STATUSES = (USABLE, OFF, BLOCKED)
+_COLORS = ("green", "gray", "orange")
+
+
+def status(model: Model) -> str:
+    """Return the word for a model's state: usable, switched off, or on but not usable."""
+    return USABLE if model.usable else BLOCKED if model.is_active else OFF
+
+
+def matches(model: Model, *, search: str, providers: Sequence[str], statuses: Sequence[str], capabilities: Sequence[str]) -> bool:
+    """Whether a model passes the page's filters; an empty filter lets all pass."""
+    text = f"{model.display_name} {model.model_key} {model.upstream_id} {model.provider.display_name} {model.vendor or ''}".lower()
+    return (
+        all(word in text for word in search.lower().split())
+        and (not providers or model.provider.slug in providers)
+        and (not statuses or status(model) in statuses)
+        and all(capability in model.capabilities for capability in capabilities)
+    )
+
+
+def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
+    """Draw the table and return the positions of the chosen rows."""
+    frame = pd.DataFrame([_row(model) for model in models])
+    event = st.dataframe(
+        frame,
+        key=key,
+        hide_index=True,
+        row_height=38,
+        height=min(38 * (len(models) + 1) + 3, 720),
+        on_select="rerun",
+        selection_mode="multi-row",
+        alt="Models with their provider, state, capabilities and prices",
+        column_config={
+            "switch": st.column_config.ButtonColumn("Switch", key=f"{key}-switch", on_click=on_toggle, type="tertiary", width=80, pinned=True),
+            "name": st.column_config.TextColumn("Model", pinned=True, width=190),
+            "state": st.column_config.MultiselectColumn("State", options=[*STATUSES, "Default"], color=[*_COLORS, "violet"], width=150),
+            "why": st.column_config.TextColumn("What to do", width=190),
+            "provider": st.column_config.TextColumn("Provider", width=120),
+            "input": st.column_config.TextColumn("In, $ per 1M", width=100, alignment="right"),
+            "output": st.column_config.TextColumn("Out, $ per 1M", width=100, alignment="right"),
+            "context": st.column_config.NumberColumn("Context", format="compact", width=90),
+            "capabilities": st.column_config.MultiselectColumn("Capabilities", options=[c.label for c in CAPABILITIES], color="gray", width=330),
+            "key": st.column_config.TextColumn("Key", width=210),
+        },
+    )
+    rows: list[int] = list(event.selection.rows)
+    return [row for row in rows if row < len(models)]
+
+
+def _row(model: Model) -> dict[str, Any]:
+    price = model.price
+    return {
+        "switch": TURN_OFF if model.is_active else TURN_ON,
+        "name": model.display_name,
+        "state": [status(model), *(["Default"] if model.is_default else [])],
+        "why": "" if model.usable else model.why_not or "",
+        "provider": model.provider.display_name,
+        "input": _price(price.input if price else None),
+        "output": _price(price.output if price else None),
+        "context": model.context_window,
+        "capabilities": labels(model.capabilities),
+        "key": model.model_key,
+    }
+
+
+def _price(rate: Decimal | None) -> str:
+    return "unpriced" if rate is None else f"{rate.normalize():f}" if rate != rate.to_integral() else f"{rate:.2f}"
+
+
+def moved(models: Sequence[Model], ids: Sequence[int], step: int) -> list[int]:
+    """Return all model ids in order with the chosen ones moved one place up (-1) or down (+1), keeping their own order."""
+    order = [model.id for model in models]
+    chosen = set(ids)
+    places = [place for place, model_id in enumerate(order) if model_id in chosen]
+    for place in places if step < 0 else reversed(places):
+        target = place + step
+        if 0 <= target < len(order) and order[target] not in chosen:
+            order[place], order[target] = order[target], order[place]
+    return order

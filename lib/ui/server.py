@@ -1,0 +1,60 @@
+"""What app.py hands to the ASGI app: routes, middleware, lifespan, and the modes it may serve."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio.to_thread
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from lib import api, logs
+from lib.errors import ModeldeckError, SettingsError
+from lib.settings import Settings, load_settings
+from lib.ui.context import console
+
+THREADS = 400
+"""Threads for synchronous routes: every streamed answer holds one, and the default of 40 starves the health check."""
+
+
+def refuse_unserved_modes() -> None:
+    """End the process with one sentence when the settings are unusable or ask for a mode without sign-in yet."""
+    try:
+        settings = load_settings()
+        logs.configure(settings.log_level)
+        if settings.mode != "embedded":
+            raise SettingsError(
+                f"This version serves pages only in the embedded mode, and the settings ask for {settings.mode}. "
+                f"Remove {'DATABASE_URL' if settings.mode == 'postgres' else 'the SUPABASE_ settings and DATABASE_URL'} to serve; "
+                "the command line (python -m lib) works with a Postgres database."
+            )
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def routes() -> Sequence[BaseRoute]:
+    """Return the HTTP API's routes."""
+    return api.routes(console.services)
+
+
+def middleware() -> Sequence[Middleware]:
+    """Return the checks every request passes: Host, Origin and, in embedded mode, a loopback client."""
+    settings: Settings = load_settings()
+    return [Middleware(api.Guard, allowed_hosts=settings.allowed_hosts, loopback_only=settings.mode == "embedded")]
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Open the services before the first request and close them after the last."""
+    anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    try:
+        await anyio.to_thread.run_sync(console.services)
+    except ModeldeckError as error:
+        # The server still starts: pages and /api/health say what is wrong, and recover once it is mended.
+        logs.get_logger("server").error("services.unavailable", reason=str(error))
+    yield
+    await anyio.to_thread.run_sync(console.close)

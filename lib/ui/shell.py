@@ -1,0 +1,47 @@
+"""The page shell: navigation, and the boundary that turns any failure into a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from lib.ui import problems
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LOGO = Path(__file__).parent / "logo.svg"
+ICON = Path(__file__).parent / "icon.svg"
+
+PAGES: tuple[tuple[str, str, str, str], ...] = (
+    ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
+    ("Observe", "pages/observe/usage.py", "Usage", ":material/monitoring:"),
+    ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
+    ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
+)
+"""Section, file, title and icon of each page, in the order of the sidebar; the first is the home page."""
+
+
+def run() -> None:
+    """Draw the shell and the page the address names."""
+    st.set_page_config(page_title="Modeldeck", page_icon=ICON, layout="wide")
+    st.logo(str(LOGO), size="large", icon_image=str(ICON))
+    page = st.navigation(navigation())
+    try:
+        page.run()
+    except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
+        problems.show(error)
+
+
+def navigation() -> dict[str, list[st.Page]]:
+    """Return the pages by section."""
+    sections: dict[str, list[st.Page]] = {}
+    for section, file, title, icon in PAGES:
+        page = st.Page(ROOT / file, title=title, icon=icon, url_path=Path(file).stem, default=file == PAGES[0][1])
+        sections.setdefault(section, []).append(page)
+    return sections
+
+
+def on_script_error(error: Exception) -> bool:
+    """Show what a callback or fragment raised the same way; True keeps Streamlit from drawing its own box."""
+    problems.show(error)
+    return True

@@ -1,0 +1,68 @@
+"""Models: switch them on and off, choose the default, and put them in order."""
+
+import streamlit as st
+
+from lib.access import Role
+from lib.ui import model_table as table
+from lib.ui.capabilities import CAPABILITIES
+from lib.ui.context import guard
+
+page = guard(Role.ADMIN)
+registry = page.registry
+models = registry.models()
+providers = {model.provider.slug: model.provider.display_name for model in models}
+icons = {c.name: c.label for c in CAPABILITIES}
+
+st.title("Models", anchor=False)
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    search = st.text_input("Search", type="search", placeholder="Name, key or maker", key="q", bind="query-params", width=260)
+    chosen_providers = st.multiselect(
+        "Provider", list(providers), format_func=lambda slug: providers.get(slug, slug), key="provider", bind="query-params", width=220
+    )
+    chosen_statuses = st.multiselect("State", table.STATUSES, key="state", bind="query-params", width=220)
+    chosen_capabilities = st.multiselect(
+        "Capability", list(icons), format_func=lambda name: icons.get(name, name), key="can", bind="query-params", width=220
+    )
+
+shown = [
+    model
+    for model in models
+    if table.matches(model, search=search or "", providers=chosen_providers, statuses=chosen_statuses, capabilities=chosen_capabilities)
+]
+
+
+def toggle() -> None:
+    """Switch the row whose button was pressed."""
+    click = st.session_state["models-table-switch"]
+    model = shown[click["row"]]
+    registry.set_active([model.id], not model.is_active)
+
+
+on = sum(model.is_active for model in models)
+usable = sum(model.usable for model in models)
+st.caption(f"{len(shown)} of {len(models)} models shown · {on} on · {usable} usable")
+if not shown:
+    st.info("No model matches these filters." if models else "The registry is empty. Run: python -m lib models seed", icon=":material/search_off:")
+    st.stop()
+
+actions = st.container(horizontal=True, vertical_alignment="center")
+rows = table.draw(shown, key="models-table", on_toggle=toggle)
+picked = [shown[row] for row in rows]
+ids = [model.id for model in picked]
+with actions:
+    if st.button("Switch on", icon=":material/toggle_on:", disabled=not ids):
+        registry.set_active(ids, True)
+        st.rerun()
+    if st.button("Switch off", icon=":material/toggle_off:", disabled=not ids):
+        registry.set_active(ids, False)
+        st.rerun()
+    if st.button("Make default", icon=":material/star:", disabled=len(ids) != 1):
+        registry.set_default(ids[0])
+        st.rerun()
+    if st.button("Move up", icon=":material/arrow_upward:", disabled=not ids):
+        registry.reorder(table.moved(models, ids, -1))
+        st.rerun()
+    if st.button("Move down", icon=":material/arrow_downward:", disabled=not ids):
+        registry.reorder(table.moved(models, ids, 1))
+        st.rerun()
+    st.caption(f"{len(ids)} chosen" if ids else "Choose rows to change several at once")
