@@ -35,10 +35,10 @@ def format_usd(nano: int | None) -> str:
     amount = usd(nano)
     size = abs(amount)
     sign = "-" if amount < 0 else ""
-    if size == 0 or size >= 1:
+    if size == 0 or size >= Decimal("0.99995"):  # from there on four digits would round up to a dollar
         return f"{sign}${size:,.2f}"
     digits = 2 - size.adjusted()  # three significant digits
-    return f"{sign}${size:.{max(digits, 4) if size >= Decimal('0.0001') else digits}f}"
+    return f"{sign}${size:.{max(digits, 4)}f}"
 
 
 def exact_usd(nano: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -37,7 +38,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("SUPABASE_SECRET_KEY", None, "Secret key of the Supabase project.", secret=True, alias="SUPABASE_SERVICE_ROLE_KEY"),
     Setting("ENCRYPTION_KEY", None, "Key that encrypts stored provider keys; embedded mode makes its own when unset.", secret=True),
     Setting("PORT", "8501", "Port the server listens on."),
-    Setting("MODELDECK_ADDRESS", "127.0.0.1", "Address the server binds; only a mode with sign-in may leave loopback."),
     Setting("MODELDECK_ALLOWED_HOSTS", None, "Comma-separated host names the server answers to besides loopback."),
     Setting("OPENAI_API_KEY", None, "OpenAI key shared by everyone here.", secret=True),
     Setting("ANTHROPIC_API_KEY", None, "Anthropic key shared by everyone here.", secret=True),
@@ -61,7 +61,6 @@ SETTINGS: tuple[Setting, ...] = (
 _BY_NAME = {s.name: s for s in SETTINGS}
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,6 @@ class Settings:
     analytics_url: SecretStr | None = None
     encryption_key: SecretStr | None = None
     port: int = 8501
-    address: str = "127.0.0.1"
     allowed_hosts: tuple[str, ...] = ()
     learn_from_failures: bool = True
     log_level: str = "info"
@@ -106,7 +104,12 @@ def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = 
 
 
 def _dotenv_file(path: Path) -> Mapping[str, str]:
-    return {k: v for k, v in dotenv_values(path).items() if v is not None} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:  # without interpolation: a password may hold ${…}, and only the environ that was passed in counts
+        return {k: v for k, v in dotenv_values(path, interpolate=False).items() if v is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f".env cannot be read ({type(error).__name__}); correct it or remove it.") from None
 
 
 def _secrets_file(path: Path) -> Mapping[str, str]:
@@ -114,21 +117,14 @@ def _secrets_file(path: Path) -> Mapping[str, str]:
         return {}
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f".streamlit/secrets.toml is not valid TOML ({type(error).__name__}); correct it or remove it.") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f".streamlit/secrets.toml cannot be read as TOML ({type(error).__name__}); correct it or remove it.") from None
     return {k: str(v) for k, v in data.items() if isinstance(v, str | int | float | bool)}
 
 
 def _build(given: Mapping[str, str], root: Path) -> Settings:
-    data_dir = Path(given.get("MODELDECK_DATA_DIR", ".data")).expanduser()
-    data_dir = data_dir if data_dir.is_absolute() else root / data_dir
+    data_dir = _data_dir(given.get("MODELDECK_DATA_DIR", ".data"), root)
     mode, url = _mode(given, data_dir)
-    address = given.get("MODELDECK_ADDRESS", "127.0.0.1")
-    if mode == "embedded" and address not in _LOOPBACK:
-        raise SettingsError(
-            f"MODELDECK_ADDRESS={address} would open Modeldeck to the network without sign-in; "
-            "remove it, or set DATABASE_URL to use a mode with accounts."
-        )
     if mode != "embedded" and "ENCRYPTION_KEY" not in given:
         raise SettingsError("Set ENCRYPTION_KEY next to DATABASE_URL: provider keys are stored encrypted under it.")
     return Settings(
@@ -138,12 +134,30 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         analytics_url=SecretStr(_postgres_url("ANALYTICS_URL", given["ANALYTICS_URL"])) if "ANALYTICS_URL" in given else None,
         encryption_key=SecretStr(given["ENCRYPTION_KEY"]) if "ENCRYPTION_KEY" in given else None,
         port=_port(given.get("PORT", "8501")),
-        address=address,
         allowed_hosts=tuple(h.strip() for h in given.get("MODELDECK_ALLOWED_HOSTS", "").split(",") if h.strip()),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
     )
+
+
+def _data_dir(text: str, root: Path) -> Path:
+    if set(text) & set("?%\0"):  # a database URL would read them as something else
+        raise SettingsError("MODELDECK_DATA_DIR may not contain a question mark or a percent sign; choose another folder.")
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        raise SettingsError(f"MODELDECK_DATA_DIR={text} names a user this machine does not have; write the folder out.") from None
+    return path if path.is_absolute() else root / path
+
+
+def _is_loopback(address: str) -> bool:
+    if address.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _mode(given: Mapping[str, str], data_dir: Path) -> tuple[Mode, str]:
