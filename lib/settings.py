@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
@@ -149,15 +148,6 @@ def _data_dir(text: str, root: Path) -> Path:
     except RuntimeError:
         raise SettingsError(f"MODELDECK_DATA_DIR={text} names a user this machine does not have; write the folder out.") from None
     return path if path.is_absolute() else root / path
-
-
-def _is_loopback(address: str) -> bool:
-    if address.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _mode(given: Mapping[str, str], data_dir: Path) -> tuple[Mode, str]:

@@ -78,10 +78,6 @@ def test_a_complete_supabase_configuration_is_that_mode_under_either_name_of_its
         ({"PORT": "84.5"}, ["PORT"]),
         ({"LEARN_FROM_FAILURES": "maybe"}, ["LEARN_FROM_FAILURES", "true or false"]),
         ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "warning"]),
-        ({"MODELDECK_ADDRESS": "0.0.0.0"}, ["MODELDECK_ADDRESS", "DATABASE_URL"]),
-        ({"MODELDECK_ADDRESS": "::"}, ["MODELDECK_ADDRESS"]),
-        ({"MODELDECK_ADDRESS": "192.168.1.5"}, ["MODELDECK_ADDRESS"]),
-        ({"MODELDECK_ADDRESS": "my-machine"}, ["MODELDECK_ADDRESS"]),
         ({"MODELDECK_DATA_DIR": "~nobody-of-that-name/x"}, ["MODELDECK_DATA_DIR"]),
         ({"MODELDECK_DATA_DIR": "a?b"}, ["MODELDECK_DATA_DIR"]),
         ({"MODELDECK_DATA_DIR": "a%20b"}, ["MODELDECK_DATA_DIR"]),
@@ -96,15 +92,6 @@ def test_a_configuration_that_cannot_work_is_refused_in_one_sentence_that_names_
     assert all(name in message for name in names)
     assert "\n" not in message and message.endswith(".")
     assert "CANARY" not in message
-
-
-@pytest.mark.parametrize("address", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
-def test_any_loopback_address_may_be_bound_without_sign_in(tmp_path: Path, address: str) -> None:
-    assert load(tmp_path, MODELDECK_ADDRESS=address).address == address
-
-
-def test_a_mode_with_sign_in_may_leave_loopback(tmp_path: Path) -> None:
-    assert load(tmp_path, DATABASE_URL=POSTGRES, ENCRYPTION_KEY="k", MODELDECK_ADDRESS="0.0.0.0").address == "0.0.0.0"
 
 
 def test_the_environment_outranks_dotenv_which_outranks_the_secrets_file(tmp_path: Path) -> None:
