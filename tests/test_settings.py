@@ -25,12 +25,12 @@ def load(tmp_path: Path, **environ: str) -> Settings:
     return load_settings(environ, tmp_path)
 
 
-def test_nothing_set_is_the_embedded_mode_on_loopback(tmp_path: Path) -> None:
+def test_nothing_set_is_the_embedded_mode(tmp_path: Path) -> None:
     settings = load(tmp_path)
     assert settings.mode == "embedded"
     assert settings.data_dir == tmp_path / ".data"
     assert settings.database_url.get_secret_value() == f"sqlite:///{tmp_path}/.data/modeldeck.db"
-    assert (settings.address, settings.port, settings.allowed_hosts) == ("127.0.0.1", 8501, ())
+    assert (settings.port, settings.allowed_hosts) == (8501, ())
     assert settings.learn_from_failures is True
     assert settings.log_level == "info"
 
