@@ -47,7 +47,9 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
         selection_mode="multi-row",
         alt="Models with their provider, state, capabilities and prices",
         column_config={
-            "switch": st.column_config.ButtonColumn("Switch", key=f"{key}-switch", on_click=on_toggle, type="tertiary", width=80, pinned=True),
+            "switch": st.column_config.ButtonColumn(
+                "Switch", key=f"{key}-switch", on_click=on_toggle, type="tertiary", width=80, pinned=True
+            ),
             "name": st.column_config.TextColumn("Model", pinned=True, width=190),
             "state": st.column_config.MultiselectColumn("State", options=[*STATUSES, "Default"], color=[*_COLORS, "violet"], width=150),
             "why": st.column_config.TextColumn("What to do", width=190),
@@ -55,7 +57,9 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
             "input": st.column_config.TextColumn("In, $ per 1M", width=100, alignment="right"),
             "output": st.column_config.TextColumn("Out, $ per 1M", width=100, alignment="right"),
             "context": st.column_config.NumberColumn("Context", format="compact", width=90),
-            "capabilities": st.column_config.MultiselectColumn("Capabilities", options=[c.label for c in CAPABILITIES], color="gray", width=330),
+            "capabilities": st.column_config.MultiselectColumn(
+                "Capabilities", options=[c.label for c in CAPABILITIES], color="gray", width=330
+            ),
             "key": st.column_config.TextColumn("Key", width=210),
         },
     )

@@ -42,7 +42,10 @@ on = sum(model.is_active for model in models)
 usable = sum(model.usable for model in models)
 st.caption(f"{len(shown)} of {len(models)} models shown · {on} on · {usable} usable")
 if not shown:
-    st.info("No model matches these filters." if models else "The registry is empty. Run: python -m lib models seed", icon=":material/search_off:")
+    st.info(
+        "No model matches these filters." if models else "The registry is empty. Run: python -m lib models seed",
+        icon=":material/search_off:",
+    )
     st.stop()
 
 actions = st.container(horizontal=True, vertical_alignment="center")

@@ -1,0 +1,280 @@
+"""The Usage page's parts: headline figures, four charts, the table by model, and the latest calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from lib import analytics
+from lib.analytics import Call, Comparison, Percentiles, Scope, Totals
+from lib.money import exact_usd, format_usd, usd
+from lib.ui import charts
+from lib.ui import format as fmt
+from lib.ui.charts import Series
+from lib.ui.colors import OTHER, Look, look
+from lib.ui.context import Page
+from lib.ui.filters import SOURCE_WORDS, STATUS_WORDS, View
+
+SHOWN_MODELS = 7
+"""Models drawn by themselves in a chart; the rest are one grey series."""
+_OUTCOMES = (
+    ("ok", "OK", Look("#059669")),
+    ("error", "Error", Look("#DC2626", "/")),
+    ("cancelled", "Stopped", Look("#9CA3AF", ".")),
+    ("interrupted", "Interrupted", Look("#D97706", "x")),
+)
+_TOKENS: tuple[tuple[str, Callable[[Totals], int], int], ...] = (
+    ("Input, uncached", lambda t: t.input_tokens - t.cache_read_tokens - t.cache_write_tokens, 1),
+    ("Cache read", lambda t: t.cache_read_tokens, 2),
+    ("Cache write", lambda t: t.cache_write_tokens, 3),
+    ("Output", lambda t: t.output_tokens, 4),
+)
+
+
+class Usage:
+    """The figures of one view, read once and drawn in parts."""
+
+    def __init__(self, page: Page, view: View) -> None:
+        self._engine = page.services.analytics_engine
+        self._scope = Scope.of(page.principal)
+        self._page = page
+        self._view = view
+        self._numbers: Mapping[str, int] = {model.model_key: model.id for model in page.registry.models()}
+        asked = (self._engine, self._scope, view.range, view.filters)
+        self.totals: Comparison = analytics.usage_totals(*asked)
+        self._all = analytics.usage_series(*asked)
+        self._times = [bucket.start for bucket in self._all.buckets]
+        self._partial = bool(self._all.buckets) and self._all.buckets[-1].partial
+        self._latency: Sequence[Percentiles | None] = analytics.latency_series(*asked)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing happened in the range."""
+        return self.totals.current.attempts == 0
+
+    def headline(self) -> None:
+        """Draw the four headline figures with their trend and the change against the period before."""
+        now, before = self.totals.current, self.totals.previous
+        values = self._all.lines[0].values if self._all.lines else ()
+        p95, p95_before = self._p95(self._view.range), self._p95(self._view.range.previous())
+        against = f"vs previous {self._view.words}"
+        with st.grid(4, min_column_width=190, gap="small"):
+            st.metric(
+                "Cost",
+                format_usd(now.cost_nano_usd).replace("$", "\\$"),
+                _change(now.cost_nano_usd, before.cost_nano_usd),
+                delta_color="inverse",
+                delta_description=against,
+                chart_data=[float(usd(t.cost_nano_usd)) for t in values],
+                chart_type="area",
+                border=True,
+                height="stretch",
+                help=f"Exactly {exact_usd(now.cost_nano_usd)}. Unpriced calls are not in it.".replace("$", "\\$"),
+            )
+            st.metric(
+                "Requests",
+                fmt.count(now.requests),
+                _change(now.requests, before.requests),
+                delta_color="off",
+                delta_description=against,
+                chart_data=[t.requests for t in values],
+                chart_type="bar",
+                border=True,
+                height="stretch",
+                help=f"{now.attempts:,} attempts, retries included.",
+            )
+            st.metric(
+                "p95 latency",
+                fmt.duration(p95),
+                _change(p95, p95_before),
+                delta_color="inverse",
+                delta_description=against,
+                chart_data=[p.p95 for p in self._latency if p is not None],
+                border=True,
+                height="stretch",
+                help="Nineteen of twenty answers came within this time. Only answers that came through count.",
+            )
+            share, share_before = _failed(now), _failed(before)
+            st.metric(
+                "Error rate",
+                fmt.percent(share),
+                None if share is None or share_before is None else _points(share - share_before),
+                delta_color="inverse",
+                delta_description=against,
+                chart_data=[_failed(t) or 0.0 for t in values if t.requests],
+                border=True,
+                height="stretch",
+                help="Requests whose last attempt did not succeed, of all requests.",
+            )
+        if now.unpriced:
+            st.warning(
+                f"{now.unpriced:,} {'call is' if now.unpriced == 1 else 'calls are'} unpriced: no price or no token count is known, "
+                "so the cost above leaves them out.",
+                icon=":material/money_off:",
+            )
+
+    def cost_by_model(self) -> None:
+        """Draw cost over time, stacked by model, the dearest ones by themselves."""
+        lines = analytics.usage_series(self._engine, self._scope, self._view.range, self._view.filters, by="model").lines
+        shown = [
+            Series(
+                line.label,
+                [float(usd(t.cost_nano_usd)) for t in line.values],
+                self._look(line.key),
+                [f"{exact_usd(t.cost_nano_usd)}" + (f" + {t.unpriced} unpriced" if t.unpriced else "") for t in line.values],
+            )
+            for line in lines[:SHOWN_MODELS]
+        ]
+        if rest := lines[SHOWN_MODELS:]:
+            sums = [sum(line.values[i].cost_nano_usd for line in rest) for i in range(len(self._times))]
+            shown.append(Series("Other models", [float(usd(n)) for n in sums], OTHER, [exact_usd(n) for n in sums]))
+        charts.bars(self._times, shown, alt="Cost over time by model", key="cost-by-model", prefix="$", partial=self._partial)
+
+    def outcomes(self) -> None:
+        """Draw attempts over time by how they ended."""
+        lines = {
+            line.key: line.values
+            for line in analytics.usage_series(self._engine, self._scope, self._view.range, self._view.filters, by="status").lines
+        }
+        shown = [Series(word, [t.attempts for t in lines[key]], style) for key, word, style in _OUTCOMES if key in lines]
+        charts.bars(self._times, shown, alt="Attempts over time by outcome", key="outcomes", partial=self._partial)
+
+    def tokens(self) -> None:
+        """Draw tokens over time by what they were."""
+        values = self._all.lines[0].values if self._all.lines else ()
+        shown = [
+            Series(name, [part(t) for t in values], look(place), [fmt.count(part(t)) for t in values])
+            for name, part, place in _TOKENS
+            if any(part(t) for t in values)
+        ]
+        charts.bars(self._times, shown, alt="Tokens over time by kind", key="tokens", partial=self._partial)
+
+    def latency(self) -> None:
+        """Draw the median and p95 latency over time, with gaps where nothing was answered."""
+        shown = [
+            Series(
+                "p50", [p.p50 if p else None for p in self._latency], look(1), [fmt.duration(p.p50 if p else None) for p in self._latency]
+            ),
+            Series(
+                "p95", [p.p95 if p else None for p in self._latency], look(3), [fmt.duration(p.p95 if p else None) for p in self._latency]
+            ),
+        ]
+        charts.lines(self._times, shown, alt="Latency over time, median and p95", key="latency", suffix=" ms", partial=self._partial)
+
+    def by_model(self) -> None:
+        """Draw the table of models, dearest first."""
+        asked = (self._scope, self._view.range, self._view.filters)
+        shares = analytics.usage_by(self._engine, "model", *asked)
+        latency = analytics.latency_by(self._engine, "model", *asked)
+        whole = max(self.totals.current.cost_nano_usd, 1)
+        frame = pd.DataFrame(
+            {
+                "Model": [s.label for s in shares],
+                "Requests": [s.totals.requests for s in shares],
+                "Tokens in": [s.totals.input_tokens for s in shares],
+                "Cached": [s.totals.cache_read_tokens for s in shares],
+                "Tokens out": [s.totals.output_tokens for s in shares],
+                "p50": [fmt.duration(latency[s.key].p50 if s.key in latency else None) for s in shares],
+                "p95": [fmt.duration(latency[s.key].p95 if s.key in latency else None) for s in shares],
+                "Errors": [s.totals.errors for s in shares],
+                "Unpriced": [s.totals.unpriced for s in shares],
+                "Cost": [cost_of(s.totals) for s in shares],
+                "Share of cost": [s.totals.cost_nano_usd / whole for s in shares],
+            }
+        )
+        st.dataframe(
+            frame,
+            hide_index=True,
+            key="by-model-table",
+            alt="Usage by model, dearest first",
+            column_config={
+                "Model": st.column_config.TextColumn(pinned=True, width=190),
+                **{
+                    n: st.column_config.NumberColumn(format="localized")
+                    for n in ("Requests", "Tokens in", "Cached", "Tokens out", "Errors", "Unpriced")
+                },
+                **{n: st.column_config.TextColumn(alignment="right", width=90) for n in ("p50", "p95", "Cost")},
+                "Share of cost": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            },
+        )
+
+    def recent(self) -> Call | None:
+        """Draw the latest calls and return the one the reader chose."""
+        calls = analytics.recent_calls(self._engine, self._scope, self._view.range, self._view.filters)
+        slowest = max((c.latency_ms or 0 for c in calls), default=0) or 1
+        frame = pd.DataFrame(
+            {
+                "Time": [c.started_at.astimezone(self._page.timezone) for c in calls],
+                "Model": [c.model_name for c in calls],
+                "Status": [[STATUS_WORDS.get(c.status, c.status)] for c in calls],
+                "Tokens in": [c.input_tokens for c in calls],
+                "Cached": [c.cache_read_tokens for c in calls],
+                "Tokens out": [c.output_tokens for c in calls],
+                "Cost": [call_cost(c) for c in calls],
+                "Latency": [c.latency_ms for c in calls],
+                "First token": [fmt.duration(c.ttft_ms) for c in calls],
+                "Source": [SOURCE_WORDS.get(c.source, c.source) for c in calls],
+                "Error": [c.error_message or "" for c in calls],
+            }
+        )
+        event = st.dataframe(
+            frame,
+            hide_index=True,
+            key="recent-calls",
+            on_select="rerun",
+            selection_mode="single-row",
+            alt="The latest calls; choose one to see its receipt",
+            column_config={
+                "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", width=130),
+                "Model": st.column_config.TextColumn(width=180),
+                "Status": st.column_config.MultiselectColumn(
+                    options=list(STATUS_WORDS.values()), color=["green", "red", "gray", "orange", "blue"], width=110
+                ),
+                **{n: st.column_config.NumberColumn(format="localized", width=90) for n in ("Tokens in", "Cached", "Tokens out")},
+                "Cost": st.column_config.TextColumn(alignment="right", width=110),
+                "Latency": st.column_config.ProgressColumn(format="%d ms", min_value=0, max_value=slowest, width=150),
+                "First token": st.column_config.TextColumn(alignment="right", width=90),
+                "Source": st.column_config.TextColumn(width=110),
+            },
+        )
+        rows: list[int] = list(event.selection.rows)
+        return calls[rows[0]] if rows and rows[0] < len(calls) else None
+
+    def _look(self, key: str) -> Look:
+        return look(self._numbers.get(key, 0))
+
+    def _p95(self, range_: analytics.Range) -> float | None:
+        found = analytics.latency_percentiles(self._engine, self._scope, range_, self._view.filters)
+        return found.p95 if found else None
+
+
+def cost_of(totals: Totals) -> str:
+    """Write a sum of costs; "unpriced" when nothing in it could be priced."""
+    if totals.unpriced and totals.unpriced >= totals.ok + totals.cancelled + totals.interrupted and not totals.cost_nano_usd:
+        return format_usd(None)
+    return format_usd(totals.cost_nano_usd)
+
+
+def call_cost(call: Call) -> str:
+    """Write one call's cost: a dash while it runs or when it failed before moving a token, else the cost or "unpriced"."""
+    if call.cost_nano_usd is None and (call.status == "open" or (call.status == "error" and not (call.input_tokens or call.output_tokens))):
+        return fmt.MISSING
+    return format_usd(call.cost_nano_usd)
+
+
+def _change(now: float | None, before: float | None) -> str | int | None:
+    """Return a change as a percentage, 0 for none, None where there is nothing to compare with."""
+    if now is None or not before:
+        return None
+    change = (now - before) / before
+    return 0 if abs(change) < 0.0005 else f"{change:+.1%}" if abs(change) < 10 else f"{change:+,.0%}"
+
+
+def _points(change: float) -> str | int:
+    return 0 if abs(change) < 0.00005 else f"{change * 100:+.2f} points"
+
+
+def _failed(totals: Totals) -> float | None:
+    return totals.failed_requests / totals.requests if totals.requests else None
