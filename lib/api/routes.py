@@ -1,0 +1,130 @@
+"""The HTTP API of this version, one row per endpoint, and the OpenAPI document made from the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from lib import __version__
+from lib.api.answers import answering, error_answer, error_body, explained
+from lib.errors import ModeldeckError
+from lib.store.database import check
+from lib.store.faults import unavailable
+
+if TYPE_CHECKING:
+    from lib.services import Services
+
+GetServices = Callable[[], "Services"]
+_NO_STORE = {"Cache-Control": "no-store"}
+_STRING = {"type": "string"}
+_ERROR = {
+    "type": "object",
+    "required": ["type", "message"],
+    "properties": {"type": _STRING, "message": {"type": "string", "description": "A sentence to show."}},
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One documented route: how it is asked, what it answers by status, and the function that does."""
+
+    method: str
+    path: str
+    summary: str
+    handler: Callable[[GetServices, Request], Response]
+    answers: Mapping[int, tuple[str, Mapping[str, Any]]]
+    """HTTP status → what it means and the JSON schema of the body."""
+
+
+def health(get_services: GetServices, _request: Request) -> Response:
+    """Say whether the server can work; 503 with the reason when its database cannot be used."""
+    body: dict[str, Any] = {"status": "unavailable", "mode": None, "schema": None, "version": __version__}
+    try:
+        services = get_services()
+        body["mode"] = services.settings.mode
+        body["schema"] = check(services.engine).state
+        if body["schema"] in _WRONG_SCHEMA:
+            raise unavailable(_WRONG_SCHEMA[body["schema"]])
+    except ModeldeckError as error:
+        kind = explained(error)[1]
+        return JSONResponse(body | error_body(kind, str(error)), 503, _NO_STORE)
+    return JSONResponse(body | {"status": "ok"}, headers=_NO_STORE)
+
+
+def openapi(_get_services: GetServices, _request: Request) -> Response:
+    """Describe every endpoint as an OpenAPI 3.1 document."""
+    return JSONResponse(openapi_document())
+
+
+_WRONG_SCHEMA: Mapping[str, Any] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
+_HEALTH = {
+    "type": "object",
+    "required": ["status", "mode", "schema", "version"],
+    "properties": {
+        "status": {"enum": ["ok", "unavailable"]},
+        "mode": {"enum": ["embedded", "postgres", "supabase", None]},
+        "schema": {"enum": ["ready", "empty", "older", "newer", None]},
+        "version": _STRING,
+        "error": _ERROR,
+    },
+}
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Endpoint(
+        "GET",
+        "/api/health",
+        "Whether the server and its database can work.",
+        health,
+        {200: ("It works.", _HEALTH), 503: ("It cannot work; error says why.", _HEALTH)},
+    ),
+    Endpoint("GET", "/openapi.json", "This description.", openapi, {200: ("An OpenAPI 3.1 document.", {"type": "object"})}),
+)
+
+
+def openapi_document() -> dict[str, Any]:
+    """Return the OpenAPI document of ENDPOINTS."""
+    paths: dict[str, dict[str, Any]] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = {
+            "summary": endpoint.summary,
+            "operationId": endpoint.handler.__name__,
+            "responses": {
+                str(status): {"description": meaning, "content": {"application/json": {"schema": schema}}}
+                for status, (meaning, schema) in endpoint.answers.items()
+            },
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Modeldeck", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
+        "paths": paths,
+    }
+
+
+def routes(get_services: GetServices) -> list[Route]:
+    """Return the routes of ENDPOINTS, then one that answers whatever else is asked under /api/.
+
+    ``get_services`` is called per request; it returns the open services or raises a ModeldeckError.
+    """
+    documented = [
+        Route(e.path, answering(partial(e.handler, get_services)), methods=[e.method], name=e.handler.__name__) for e in ENDPOINTS
+    ]
+    rest = [Route(path, answering(_no_such), methods=_METHODS, include_in_schema=False) for path in ("/api/{path:path}", "/openapi.json")]
+    return documented + rest
+
+
+_METHODS: Sequence[str] = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+def _no_such(request: Request) -> Response:
+    """Answer in the API's own shape: Streamlit would answer an unknown path with its page and 200."""
+    allowed = sorted(e.method for e in ENDPOINTS if e.path == request.url.path)
+    if not allowed:
+        return error_answer(404, "not_found", "The API has no such address; /openapi.json lists those it has.")
+    answer = error_answer(405, "method_not_allowed", f"This address answers to {' and '.join(allowed)} only.")
+    answer.headers["Allow"] = ", ".join(allowed)
+    return answer
