@@ -43,9 +43,7 @@ def mark_interrupted(connection: Connection, now: datetime, lapse: float) -> int
 
     A row without an instance was written by another system, whose life we cannot judge: it stays as it is.
     """
-    alive = sa.select(instances.c.id).where(
-        instances.c.stopped_at.is_(None), instances.c.heartbeat_at >= now - timedelta(seconds=lapse)
-    )
+    alive = sa.select(instances.c.id).where(instances.c.stopped_at.is_(None), instances.c.heartbeat_at >= now - timedelta(seconds=lapse))
     return connection.execute(
         sa.update(log_table)
         .where(log_table.c.status == "open", log_table.c.instance_id.is_not(None), log_table.c.instance_id.not_in(alive))

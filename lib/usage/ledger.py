@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from lib.errors import StoreError, StoreUnavailable
+from lib.errors import ProviderError, StoreError, StoreUnavailable
 from lib.logs import get_logger, redact
 from lib.pricing import cost
 from lib.store.engine import writing
@@ -31,7 +31,7 @@ LAPSE_S = 3 * INTERVAL_S
 
 _MESSAGE_LIMIT = 2_000
 _PAUSES = (0.05, 0.2)
-_INSERT = sa.insert(log_table)
+_INSERT = sa.insert(log_table).returning(log_table.c.id)
 _CLOSE = sa.update(log_table).where(log_table.c.id == sa.bindparam("row_id"))
 _SUPERSEDE = (
     sa.update(log_table)
@@ -89,8 +89,8 @@ class Ledger:
         with store_faults(), self._engine.begin() as connection:
             if start.attempt > 1:
                 connection.execute(_SUPERSEDE, {"of_request": start.request_id, "of_attempt": start.attempt - 1})
-            key = connection.execute(_INSERT, _opening(start, self._instance_id, started_at)).inserted_primary_key
-        return OpenAttempt(int(key[0]), start, started_at)
+            row_id = connection.execute(_INSERT, _opening(start, self._instance_id, started_at)).scalar_one()
+        return OpenAttempt(row_id, start, started_at)
 
     def close(self, opened: OpenAttempt, outcome: Outcome, learn: Learn | None = None) -> Attempt:
         """Complete the row with its outcome, usage and exact cost, and let ``learn`` write in the same transaction.
