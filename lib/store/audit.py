@@ -18,6 +18,9 @@ from lib.store.types import epoch_ms
 
 AUDITED = frozenset({"llm_providers", "llm_models", "llm_model_prices", "profiles"})
 FIRST_HASH = "0" * 64
+AUDIT_LOCK = 7310945
+"""The advisory lock under which the chain grows on Postgres; taken before any row is locked, it cannot be part of a deadlock."""
+_EXACT = 2**53
 _NOISE = frozenset({"created_at", "updated_at", "version", "last_seen_at", "preferences"})
 
 
@@ -58,8 +61,7 @@ def append_entry(
     after: Mapping[str, Any] | None,
 ) -> None:
     """Chain one entry onto the log; values must already be JSON and free of secrets."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7310945)"))
+    lock_audit(connection)
     last = connection.execute(sa.select(audit_log.c.id, audit_log.c.hash).order_by(audit_log.c.id.desc()).limit(1)).first()
     entry: dict[str, Any] = {
         "id": last.id + 1 if last else 1,
@@ -77,6 +79,12 @@ def append_entry(
     connection.execute(sa.insert(audit_log).values(**entry, hash=entry_hash(entry)))
 
 
+def lock_audit(connection: Connection) -> None:
+    """Wait until no other transaction can add to the log; SQLite's one writer has no need to."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(AUDIT_LOCK)))
+
+
 def entry_hash(entry: Mapping[str, Any]) -> str:
     """Return the SHA-256 of an entry's fields and the previous hash, over canonical JSON."""
     fields = {
@@ -84,7 +92,21 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
         for name in ("id", "actor_id", "actor", "origin", "action", "subject", "subject_id", "before", "after", "previous_hash")
     }
     fields["at"] = epoch_ms(entry["at"])
-    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(_canonical(fields), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """Write a number the same way whether it came as 1e20 or, as jsonb keeps it, as 100000000000000000000."""
+    if isinstance(value, Mapping):
+        return {str(name): _canonical(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(inner) for inner in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT:
+        return int(value)
+    if isinstance(value, int) and abs(value) > _EXACT:
+        return float(value)
+    return value
 
 
 def _plain(row: Mapping[str, Any] | None) -> dict[str, Any]:

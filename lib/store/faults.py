@@ -19,27 +19,41 @@ _SENTENCES: dict[StoreFault, str] = {
     "older-schema": "The database was made by an older Modeldeck. Run: python -m lib db upgrade",
     "newer-schema": "The database was made by a newer Modeldeck. Update Modeldeck, or point it at another database.",
 }
-_SQLITE_SIGNS: tuple[tuple[str, StoreFault], ...] = (
-    ("database is locked", "locked"),
-    ("database table is locked", "locked"),
-    ("readonly database", "read-only"),
-    ("unable to open database file", "read-only"),
-    ("disk is full", "disk-full"),
-    ("disk i/o error", "disk-full"),
-    ("malformed", "corrupt"),
-    ("not a database", "corrupt"),
-    ("no such table", "missing-schema"),
-    ("no such column", "older-schema"),
+_SQLITE_CODES: tuple[tuple[str, StoreFault], ...] = (
+    ("SQLITE_BUSY", "locked"),
+    ("SQLITE_LOCKED", "locked"),
+    ("SQLITE_READONLY", "read-only"),
+    ("SQLITE_CANTOPEN", "read-only"),
+    ("SQLITE_PERM", "read-only"),
+    ("SQLITE_FULL", "disk-full"),
+    ("SQLITE_IOERR_WRITE", "disk-full"),
+    ("SQLITE_IOERR_FSYNC", "disk-full"),
+    ("SQLITE_IOERR_TRUNCATE", "disk-full"),
+    ("SQLITE_IOERR_SHMSIZE", "disk-full"),
+    ("SQLITE_IOERR", "corrupt"),
+    ("SQLITE_CORRUPT", "corrupt"),
+    ("SQLITE_NOTADB", "corrupt"),
 )
+"""How SQLite's error names begin, the more particular first."""
+_SQLITE_SIGNS: tuple[tuple[str, StoreFault], ...] = (("no such table", "missing-schema"), ("no such column", "older-schema"))
 _SQLSTATES: dict[str, StoreFault] = {
     "42P01": "missing-schema",
     "3F000": "missing-schema",
     "42703": "older-schema",
     "25006": "read-only",
     "53100": "disk-full",
+    "40001": "locked",
+    "40P01": "locked",
     "55P03": "locked",
     "57014": "locked",
 }
+_REFUSALS = (
+    ("append-only", "This is a record: it can be added to, but what it holds cannot be changed or removed."),
+    ("unique", "This name or key is already taken; choose another."),
+    ("foreign key", "Something else still refers to this, or it refers to something that is gone."),
+    ("not null", "A required value is missing."),
+    ("null value", "A required value is missing."),
+)
 
 
 def unavailable(reason: StoreFault, detail: str = "") -> StoreUnavailable:
@@ -58,6 +72,8 @@ def store_faults() -> Iterator[None]:
         raise unavailable("locked") from None
     except sqlalchemy.exc.DBAPIError as error:
         raise _fault(error) from None
+    except sqlalchemy.exc.StatementError:  # a value the column's type cannot even send
+        raise InvalidValue("A value does not fit its column.") from None
 
 
 def _fault(error: sqlalchemy.exc.DBAPIError) -> StoreUnavailable | InvalidValue:
@@ -66,19 +82,24 @@ def _fault(error: sqlalchemy.exc.DBAPIError) -> StoreUnavailable | InvalidValue:
         return unavailable(_SQLSTATES[sqlstate])
     if isinstance(error, sqlalchemy.exc.DataError):
         return InvalidValue("A value does not fit its column.")
-    text = str(error.orig).lower()
-    for sign, reason in _SQLITE_SIGNS:
-        if sign in text:
-            return unavailable(reason)
-    return unavailable("unreachable")
+    return unavailable(sqlite_fault(error.orig) or "unreachable")
+
+
+def sqlite_fault(error: BaseException | None) -> StoreFault | None:
+    """Return what is wrong with a SQLite file, from the error its driver raised."""
+    code = getattr(error, "sqlite_errorname", None)
+    if code is None:
+        return None
+    for prefix, reason in _SQLITE_CODES:
+        if code.startswith(prefix):
+            return reason
+    text = str(error).lower()
+    return next((reason for sign, reason in _SQLITE_SIGNS if sign in text), None)
 
 
 def _refused(error: sqlalchemy.exc.IntegrityError) -> InvalidValue:
     text = str(error.orig).lower()
-    if "unique" in text:
-        return InvalidValue("This name or key is already taken; choose another.")
-    if "foreign key" in text:
-        return InvalidValue("Something else still refers to this, or it refers to something that is gone.")
-    if "not null" in text or "null value" in text:
-        return InvalidValue("A required value is missing.")
+    for sign, sentence in _REFUSALS:
+        if sign in text:
+            return InvalidValue(sentence)
     return InvalidValue("A value is not one of those allowed.")

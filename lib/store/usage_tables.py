@@ -1,7 +1,7 @@
 """The usage log and the rollups that triggers keep beside it.
 
-Readers use the views in VIEWS: on SQLite they show the rollup tables as they are, on Postgres the folded rows
-plus what still waits in ``usage_delta``.
+Readers use ``reader(rollup)``: on SQLite that view is the rollup table as it is, on Postgres the folded rows and, beside
+them, what still waits in ``usage_delta``. A key may therefore come in several rows, some negative: always sum.
 """
 
 from __future__ import annotations
@@ -184,7 +184,23 @@ rollup_state = Table(
 
 ROLLUPS = (usage_by_model, usage_by_user, usage_latency, usage_errors)
 
+postgres_metadata = sa.MetaData(naming_convention=metadata.naming_convention)
+"""What only Postgres has."""
+
+usage_delta = Table(
+    "usage_delta",
+    postgres_metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("user_id", Text, nullable=False),
+    *_dimension_columns(),
+    Column("error_class", Text),
+    Column("latency_bucket", Integer),
+    Column("ttft_bucket", Integer),
+    *_measure_columns(),
+)
+"""Closed calls added (or, with every measure negative, taken away) but not yet folded into the rollups."""
+
 
 def reader(rollup: Table) -> sa.TableClause:
-    """Return the view that readers select from in place of a rollup table: same columns, named NAME_now."""
+    """Return the view that readers select from in place of a rollup table: same columns, named NAME_now; sum its rows."""
     return sa.table(f"{rollup.name}_now", *(sa.column(c.name, c.type) for c in rollup.columns))

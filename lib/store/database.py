@@ -1,0 +1,191 @@
+"""Open the database: make it, bring its schema up to date, or say in one sentence why it cannot be used."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from lib.errors import StoreUnavailable
+from lib.settings import Settings
+from lib.store import triggers
+from lib.store.engine import open_engine, writing
+from lib.store.faults import sqlite_fault, store_faults, unavailable
+from lib.store.schema import PRIVATE
+
+REVISIONS = ("0001", "0002")
+"""Every migration in order; named here so that a start needs no Alembic to see that nothing is to be done."""
+HEAD = REVISIONS[-1]
+MIGRATIONS = Path(__file__).parent / "migrations"
+_UPGRADE_LOCK = 7310947
+
+State = Literal["ready", "empty", "older", "newer"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """How the database's schema stands to this version of Modeldeck; ``revision`` is None where there is none yet."""
+
+    state: State
+    revision: str | None
+    head: str = HEAD
+
+
+def open_database(settings: Settings) -> Engine:
+    """Return an engine on a database that is ready for use.
+
+    The embedded file is made where missing (folder 0700, file 0600) and upgraded, after a copy was taken. A server's
+    schema is never changed here. Raises StoreUnavailable, whose message says what to do.
+    """
+    engine = open_engine(settings.database_url)
+    try:
+        if settings.mode == "embedded":
+            path = _path(engine)
+            _make_file(path)
+            _open_embedded(engine, path)
+        else:
+            status = check(engine)
+            if status.state != "ready":
+                raise _not_ready(status)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def check(engine: Engine) -> DatabaseStatus:
+    """Return the state of the schema; raises StoreUnavailable when the database cannot be read at all."""
+    with store_faults(), engine.connect() as connection:
+        return _status(connection)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the schema to this version, in one transaction that holds off every other upgrade.
+
+    A SQLite file is copied first (NAME.before-REVISION beside it) unless it is empty. Raises StoreUnavailable.
+    """
+    with store_faults():
+        if engine.dialect.name == "sqlite":
+            _upgrade_sqlite(engine)
+        else:
+            with engine.begin() as connection:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
+                _migrate(connection, _upgradable(connection))
+
+
+def _open_embedded(engine: Engine, path: Path) -> None:
+    status = check(engine)
+    try:
+        if status.state == "ready":
+            with store_faults(), writing(engine).connect() as connection:
+                connection.begin().rollback()  # takes the write lock, so that a file nobody may write is found now
+            return
+        upgrade(engine)
+    except StoreUnavailable as error:
+        if error.reason == "read-only" and status.state == "older":
+            raise unavailable("older-schema", f"This start could not do so: {path.name} or its folder is read-only.") from None
+        raise
+
+
+def _status(connection: Connection) -> DatabaseStatus:
+    schema = PRIVATE if connection.dialect.name == "postgresql" else None
+    if not sa.inspect(connection).has_table("alembic_version", schema=schema):
+        return DatabaseStatus("empty", None)
+    versions = sa.table("alembic_version", sa.column("version_num", sa.Text), schema=schema)
+    revision = connection.scalar(sa.select(versions.c.version_num))
+    if revision is None:
+        return DatabaseStatus("empty", None)
+    if revision not in REVISIONS:
+        return DatabaseStatus("newer", revision)
+    return DatabaseStatus("ready" if revision == HEAD else "older", revision)
+
+
+def _not_ready(status: DatabaseStatus) -> StoreUnavailable:
+    reasons = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
+    return unavailable(reasons[status.state])  # type: ignore[arg-type]
+
+
+def _upgradable(connection: Connection) -> DatabaseStatus:
+    """Look again under the lock: another process may have upgraded in the meantime."""
+    status = _status(connection)
+    if status.state == "newer":
+        raise _not_ready(status)
+    return status
+
+
+def _migrate(connection: Connection, status: DatabaseStatus) -> None:
+    if status.state != "ready":
+        from alembic import command  # an up-to-date database starts without Alembic's weight
+        from alembic.config import Config
+
+        if status.state == "older":
+            triggers.remove(connection)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    triggers.install(connection)
+
+
+def _upgrade_sqlite(engine: Engine) -> None:
+    with writing(engine).connect() as connection:
+        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        driver.execute("PRAGMA foreign_keys=OFF")  # rebuilding a table must not cascade; only possible outside a transaction
+        try:
+            with connection.begin():
+                status = _upgradable(connection)
+                if status.state == "older":
+                    _copy(_path(engine), status.revision or "")
+                _migrate(connection, status)
+                if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise unavailable("corrupt", "rows refer to others that are gone")
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _path(engine: Engine) -> Path:
+    return Path(str(engine.url.database))
+
+
+def _copy(path: Path, revision: str) -> None:
+    """Keep the file as it is now; written beside it under another name first, so that a copy is whole or absent."""
+    target, unfinished = path.with_name(f"{path.name}.before-{revision}"), path.with_name(f"{path.name}.copying")
+    try:
+        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
+        source, copy = sqlite3.connect(path), sqlite3.connect(unfinished)
+        try:
+            source.backup(copy)
+        finally:
+            source.close()
+            copy.close()
+        unfinished.replace(target)
+    except sqlite3.Error as error:
+        unfinished.unlink(missing_ok=True)
+        raise unavailable(sqlite_fault(error) or "corrupt", f"no copy could be made of {path.name}, so it was not upgraded") from None
+    except OSError as error:
+        raise _os_fault(error, path) from None
+
+
+def _make_file(path: Path) -> None:
+    """Create the folder and an empty file that only their owner may read, unless they are there."""
+    try:
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except FileExistsError:
+        if not path.is_file():
+            raise unavailable("read-only", f"{path} is not a file") from None
+    except OSError as error:
+        if not path.is_file():
+            raise _os_fault(error, path) from None
+
+
+def _os_fault(error: OSError, path: Path) -> StoreUnavailable:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return unavailable("disk-full" if full else "read-only", f"{error.strerror}: {path.parent}")

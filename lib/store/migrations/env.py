@@ -1,0 +1,28 @@
+"""Alembic's entry: runs the migrations on the connection, and in the transaction, that the caller hands in."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import context
+
+from lib.store.schema import PRIVATE, metadata
+from lib.store.usage_tables import postgres_metadata
+
+
+def run() -> None:
+    connection: sa.Connection = context.config.attributes["connection"]
+    postgres = connection.dialect.name == "postgresql"
+    if postgres:
+        connection.execute(sa.schema.CreateSchema(PRIVATE, if_not_exists=True))
+    context.configure(
+        connection=connection,
+        target_metadata=[metadata, postgres_metadata] if postgres else metadata,
+        version_table_schema=PRIVATE if postgres else None,
+        include_schemas=postgres,
+        compare_server_default=True,
+        render_as_batch=not postgres,
+    )
+    context.run_migrations()
+
+
+run()

@@ -1,0 +1,98 @@
+"""What guards the data on SQLite: the triggers and views, as text.
+
+The rollups follow the log row by row. A closed row that changes is taken away as it was and added as it is, and a
+rollup row that counts nothing any more is removed.
+"""
+
+from __future__ import annotations
+
+from lib.store import rollups
+from lib.store.audit import FIRST_HASH
+from lib.store.rollups import PROJECTIONS, Projection
+from lib.store.usage_tables import ROLLUPS
+
+REFUSAL = "is append-only"
+APPEND_ONLY: dict[str, str] = {
+    "audit_log": "",
+    "hint_events": "",
+    "llm_model_prices": "EXISTS (SELECT 1 FROM llm_models WHERE id = OLD.model_id)",
+}
+"""Tables whose rows stay as they were written, and when removing one is refused (always, unless a condition is given).
+
+A price goes when its model goes: by then the model's row is no longer there.
+"""
+
+
+def objects() -> dict[str, str]:
+    """Return every trigger and view by name, each with its CREATE statement."""
+    return {**_rollup_triggers(), **_default_model(), **_append_only(), **_views()}
+
+
+def _rollup_triggers() -> dict[str, str]:
+    frozen = f"OLD.started_at >= coalesce(({rollups.STATE}), OLD.started_at)"
+    add, subtract = _body("NEW", ""), _body("OLD", "-")
+    columns = ", ".join(rollups.log_columns())
+    return {
+        "trg_usage_log_insert": "CREATE TRIGGER trg_usage_log_insert AFTER INSERT ON llm_usage_log"
+        f" WHEN NEW.status <> 'open' BEGIN {add} END",
+        "trg_usage_log_update_old": f"CREATE TRIGGER trg_usage_log_update_old AFTER UPDATE OF {columns} ON llm_usage_log"
+        f" WHEN OLD.status <> 'open' BEGIN {subtract} END",
+        "trg_usage_log_update_new": f"CREATE TRIGGER trg_usage_log_update_new AFTER UPDATE OF {columns} ON llm_usage_log"
+        f" WHEN NEW.status <> 'open' BEGIN {add} END",
+        "trg_usage_log_delete": "CREATE TRIGGER trg_usage_log_delete AFTER DELETE ON llm_usage_log"
+        f" WHEN OLD.status <> 'open' AND {frozen} BEGIN {subtract} END",
+    }
+
+
+def _body(row: str, sign: str) -> str:
+    statements = []
+    for projection in PROJECTIONS:
+        events = _event(projection, row)
+        # A WHERE must stand before ON CONFLICT, or SQLite takes it for a join's ON.
+        rows = rollups.project(projection, events, sign=sign, summed=False)
+        statements.append(rollups.merge(projection, rows if projection.only else rows + " WHERE true") + ";")
+        if sign:
+            keys = Projection(projection.rollup, projection.keys, {}, projection.only)
+            key = f"({', '.join(projection.keys)}) = ({rollups.project(keys, events, summed=False)})"
+            statements.append(f"DELETE FROM {projection.rollup.name} WHERE {key} AND {rollups.is_zero(projection.rollup)};")
+    return " ".join(statements)
+
+
+def _event(projection: Projection, row: str) -> str:
+    columns = rollups.needed(projection)
+    source = ", ".join(f"{row}.{name} AS {name}" for name in rollups.log_columns(columns))
+    return f"({rollups.event('sqlite', f'(SELECT {source})', columns)}) AS event"
+
+
+def _default_model() -> dict[str, str]:
+    """Setting a default takes the flag from the one that had it; the row's own key is spared, for an upsert meets itself."""
+    move = (
+        "UPDATE llm_models SET is_default = 0, version = version + 1, updated_at = NEW.updated_at"
+        " WHERE is_default AND owner_id IS NEW.owner_id AND {others}; END"
+    )
+    return {
+        "trg_models_default_insert": "CREATE TRIGGER trg_models_default_insert BEFORE INSERT ON llm_models WHEN NEW.is_default BEGIN "
+        + move.format(others="model_key <> NEW.model_key"),
+        "trg_models_default_update": "CREATE TRIGGER trg_models_default_update BEFORE UPDATE OF is_default, owner_id ON llm_models"
+        " WHEN NEW.is_default BEGIN " + move.format(others="id <> NEW.id"),
+    }
+
+
+def _append_only() -> dict[str, str]:
+    made = {}
+    for table, allowed in APPEND_ONLY.items():
+        for verb in ("update", "delete"):
+            name = f"trg_{table}_no_{verb}"
+            when = f" WHEN {allowed}" if allowed and verb == "delete" else ""
+            made[name] = f"CREATE TRIGGER {name} BEFORE {verb.upper()} ON {table}{when} BEGIN SELECT RAISE(ABORT, '{table} {REFUSAL}'); END"
+    last = "SELECT hash FROM audit_log WHERE id = NEW.id - 1"
+    made["trg_audit_log_chain"] = (
+        "CREATE TRIGGER trg_audit_log_chain BEFORE INSERT ON audit_log"
+        f" WHEN NEW.id <> coalesce((SELECT max(id) FROM audit_log), 0) + 1 OR NEW.previous_hash <> coalesce(({last}), '{FIRST_HASH}')"
+        f" BEGIN SELECT RAISE(ABORT, 'audit_log {REFUSAL}'); END"
+    )
+    return made
+
+
+def _views() -> dict[str, str]:
+    return {f"{t.name}_now": f"CREATE VIEW {t.name}_now AS SELECT {', '.join(t.columns.keys())} FROM {t.name}" for t in ROLLUPS}

@@ -1,0 +1,107 @@
+"""Prove that the database says the truth: rollups, triggers, the audit chain and the file itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from lib.store import rollups, triggers
+from lib.store.audit import FIRST_HASH, entry_hash
+from lib.store.faults import store_faults
+from lib.store.rebuild import bounds, span, windows
+from lib.store.schema import audit_log
+from lib.store.usage_tables import LATENCY_EDGES, ROLLUPS, latency_edges, llm_usage_log
+
+SHOWN = 20
+"""How many of one kind of fault are told one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What verify found: a sentence for each problem, and what it looked at by name."""
+
+    problems: tuple[str, ...]
+    counts: Mapping[str, int]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+def verify(engine: Engine) -> Report:
+    """Check the database in one snapshot, changing nothing; writers go on meanwhile. Raises StoreUnavailable."""
+    reader = engine.execution_options(isolation_level="REPEATABLE READ") if engine.dialect.name == "postgresql" else engine
+    counts: dict[str, int] = {}
+    with store_faults(), reader.connect() as connection:
+        problems = [
+            *_file(connection),
+            *triggers.problems(connection),
+            *_edges(connection),
+            *_rollups(connection, counts),
+            *_audit_chain(connection, counts),
+        ]
+        connection.rollback()
+    return Report(tuple(problems), counts)
+
+
+def _file(connection: Connection) -> list[str]:
+    if connection.dialect.name != "sqlite":
+        return []
+    found = [f"The file is damaged: {line}." for line in connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars() if line != "ok"]
+    orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    return found + [f"A row of {table} refers to a row of {parent} that is gone." for table, _, parent, _ in orphans[:SHOWN]]
+
+
+def _edges(connection: Connection) -> list[str]:
+    there = connection.execute(sa.select(latency_edges.c.lower_ms).order_by(latency_edges.c.bucket)).scalars().all()
+    return [] if tuple(there) == LATENCY_EDGES else ["The latency buckets are not those of this version."]
+
+
+def _rollups(connection: Connection, counts: dict[str, int]) -> list[str]:
+    counts["calls"] = connection.scalar(sa.select(sa.func.count()).select_from(llm_usage_log)) or 0
+    found = span(connection)
+    spans = windows(*found) if found else []
+    problems = []
+    for rollup in ROLLUPS:
+        counts[rollup.name] = connection.scalar(sa.select(sa.func.count()).select_from(rollup)) or 0
+        wrong = [slot for low, high in spans for slot in _drift(connection, rollup, low, high)]
+        if wrong:
+            problems.append(
+                f"{len(wrong)} row{'s' if len(wrong) > 1 else ''} of {rollup.name} differ{'' if len(wrong) > 1 else 's'} from the log,"
+                f" the first at slot {min(wrong):%Y-%m-%d %H:%M} UTC. Run: python -m lib db rebuild-rollups"
+            )
+    return problems
+
+
+def _drift(connection: Connection, rollup: sa.Table, low: datetime, high: datetime) -> list[datetime]:
+    """Return the slot of each key whose sums in the reader's view are not those of the log."""
+    keys, measures = ", ".join(rollups.keys_of(rollup)), rollups.measures_of(rollup)
+    shown = f"SELECT {keys}, {', '.join(measures)} FROM {rollup.name}_now WHERE {rollups.within(rollup)}"
+    logged = [
+        rollups.project(
+            projection,
+            f"({rollups.event(connection.dialect.name, 'llm_usage_log', rollups.needed(projection), rollups.log_within())}) AS event",
+            sign="-",
+        )
+        for projection in rollups.fed_by(rollup)
+    ]
+    differs = " OR ".join(f"sum({name}) <> 0" for name in measures)
+    query = sa.text(
+        f"SELECT slot_start FROM ({' UNION ALL '.join((shown, *logged))}) AS both_sides GROUP BY {keys} HAVING {differs}"
+    ).columns(slot_start=rollup.c.slot_start.type)
+    return list(connection.execute(query, bounds(connection, low, high)).scalars())
+
+
+def _audit_chain(connection: Connection, counts: dict[str, int]) -> list[str]:
+    previous, expected, broken = FIRST_HASH, 1, list[int]()
+    rows = connection.execution_options(yield_per=1000).execute(sa.select(audit_log).order_by(audit_log.c.id)).mappings()
+    for row in rows:
+        if row["id"] != expected or row["previous_hash"] != previous or row["hash"] != entry_hash(dict(row)):
+            broken.append(row["id"])
+        previous, expected = row["hash"], row["id"] + 1
+    counts["audit_log"] = expected - 1 - len(broken) if broken else expected - 1
+    return [f"Entry {number} of the audit log was changed, or one before it was removed." for number in broken[:SHOWN]]

@@ -1,0 +1,177 @@
+"""A database made by the migrations is the one the code describes, or pages would fail on columns that are not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import Engine
+
+from lib.store.database import HEAD, MIGRATIONS, REVISIONS, check, upgrade
+from lib.store.schema import PRIVATE, metadata
+from lib.store.triggers import install, problems, remove
+from lib.store.usage_tables import postgres_metadata
+from tests.postgres import PostgresServer
+
+
+@pytest.fixture
+def created_postgres(postgres_server: PostgresServer) -> Iterator[Engine]:
+    """A database made straight from the schema's tables, without migrations."""
+    name = postgres_server.create()
+    engine = postgres_server.engine(name)
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(PRIVATE))
+        metadata.create_all(connection)
+        postgres_metadata.create_all(connection)
+    yield engine
+    engine.dispose()
+    postgres_server.drop(name)
+
+
+def test_the_named_revisions_are_the_migrations_in_order() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    found = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert tuple(reversed(found)) == REVISIONS
+
+
+def test_alembic_finds_nothing_to_change(database_engine: Engine) -> None:
+    postgres = database_engine.dialect.name == "postgresql"
+    with database_engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": postgres,
+                "compare_type": True,
+                "version_table_schema": PRIVATE if postgres else None,
+                "include_object": lambda thing, name, kind, reflected, other: not (kind == "table" and name.endswith("_now")),
+            },
+        )
+        target = [metadata, postgres_metadata] if postgres else _without_schema()
+        assert compare_metadata(context, target) == []  # type: ignore[arg-type]
+
+
+def _without_schema() -> sa.MetaData:
+    """The tables as SQLite has them: without schemas."""
+    plain = sa.MetaData(naming_convention=metadata.naming_convention)
+    for table in metadata.sorted_tables:
+        table.to_metadata(plain, schema=None)  # type: ignore[arg-type]  # None is "no schema", as the documentation says
+    return plain
+
+
+def test_sqlite_tables_are_word_for_word_those_of_the_schema(sqlite_engine: Engine) -> None:
+    fresh = sa.create_engine("sqlite://", execution_options={"schema_translate_map": {PRIVATE: None}})
+    metadata.create_all(fresh)
+    assert _sqlite_objects(sqlite_engine) == _sqlite_objects(fresh)
+    fresh.dispose()
+
+
+def _sqlite_objects(engine: Engine) -> dict[str, list[str]]:
+    query = sa.text(
+        "SELECT name, sql FROM sqlite_master WHERE type IN ('table', 'index') AND sql IS NOT NULL AND name <> 'alembic_version'"
+    )
+    with engine.connect() as connection:
+        # Constraints may stand in any order; everything else must be the same.
+        found = {name: re.sub(r"\s+", " ", sql).split(", ") for name, sql in connection.execute(query)}
+    return {name: sorted(part.rstrip(" )") for part in parts) for name, parts in found.items()}
+
+
+_POSTGRES_CATALOGUE = {
+    "columns": "SELECT table_schema, table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+    " WHERE table_schema IN ('public', 'private') AND table_name NOT LIKE '%_now' AND table_name <> 'alembic_version'",
+    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace::regnamespace::text IN ('public', 'private') AND conrelid::regclass::text !~ 'alembic_version'",
+    "indexes": "SELECT schemaname, indexname, indexdef FROM pg_indexes"
+    " WHERE schemaname IN ('public', 'private') AND tablename <> 'alembic_version'",
+}
+
+
+@pytest.mark.parametrize("what", _POSTGRES_CATALOGUE)
+def test_postgres_catalogue_is_that_of_the_schema(postgres_engine: Engine, created_postgres: Engine, what: str) -> None:
+    def read(engine: Engine) -> set[tuple[object, ...]]:
+        with engine.connect() as connection:
+            return {tuple(row) for row in connection.execute(sa.text(_POSTGRES_CATALOGUE[what]))}
+
+    assert read(postgres_engine) == read(created_postgres)
+
+
+def test_the_version_table_is_out_of_the_exposed_schema(postgres_engine: Engine) -> None:
+    names = sa.inspect(postgres_engine).get_table_names(schema="public")
+    assert "alembic_version" not in names
+    assert not {"credentials", "sessions", "api_tokens", "encryption_keys"} & set(names)
+
+
+def test_upgrading_twice_changes_nothing(database_engine: Engine) -> None:
+    upgrade(database_engine)
+    assert check(database_engine).revision == HEAD
+    with database_engine.connect() as connection:
+        assert problems(connection) == []
+
+
+def test_lost_triggers_are_told_and_come_back_with_the_next_upgrade(database_engine: Engine) -> None:
+    with database_engine.begin() as connection:
+        remove(connection)
+    with database_engine.connect() as connection:
+        told = problems(connection)
+    assert any("trg_usage_log_insert is missing" in sentence for sentence in told)
+    assert any("usage_by_model_now is missing" in sentence for sentence in told)
+    upgrade(database_engine)
+    with database_engine.connect() as connection:
+        assert problems(connection) == []
+
+
+def test_a_trigger_that_was_altered_is_told(sqlite_engine: Engine) -> None:
+    with sqlite_engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER trg_usage_log_delete")
+        connection.exec_driver_sql("CREATE TRIGGER trg_usage_log_delete AFTER DELETE ON llm_usage_log BEGIN SELECT 1; END")
+    with sqlite_engine.connect() as connection:
+        assert problems(connection) == ["The trigger trg_usage_log_delete is not the one this version installs."]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        ("ALTER TABLE llm_usage_log DISABLE TRIGGER trg_usage_log_update", "The trigger trg_usage_log_update is switched off."),
+        (
+            "CREATE OR REPLACE FUNCTION private.usage_log_insert() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+            "The function private.usage_log_insert is not the one this version installs.",
+        ),
+        (
+            "DROP TRIGGER trg_usage_log_delete ON llm_usage_log; CREATE TRIGGER trg_usage_log_delete AFTER DELETE ON llm_usage_log"
+            " FOR EACH ROW EXECUTE FUNCTION private.usage_log_delete()",
+            "The trigger trg_usage_log_delete is not the one this version installs.",
+        ),
+        (
+            "CREATE OR REPLACE VIEW usage_errors_now AS SELECT * FROM usage_errors",
+            "The view usage_errors_now is not the one this version installs.",
+        ),
+    ],
+)
+def test_what_was_altered_on_postgres_is_told(postgres_engine: Engine, damage: str, told: str) -> None:
+    with postgres_engine.begin() as connection:
+        connection.exec_driver_sql(damage)
+    with postgres_engine.connect() as connection:
+        assert problems(connection) == [told]
+
+
+def test_installing_removes_a_trigger_of_an_earlier_version(database_engine: Engine) -> None:
+    body = (
+        "FOR EACH ROW EXECUTE FUNCTION private.audit_log_lock()" if database_engine.dialect.name == "postgresql" else "BEGIN SELECT 1; END"
+    )
+    with database_engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER trg_from_before AFTER INSERT ON votes {body}")
+        install(connection)
+        assert (
+            connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_trigger WHERE tgname = 'trg_from_before'"
+                if database_engine.dialect.name == "postgresql"
+                else "SELECT count(*) FROM sqlite_master WHERE name = 'trg_from_before'"
+            ).scalar()
+            == 0
+        )
