@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from lib import __version__
 from lib.api.answers import answering, error_answer, error_body, explained
-from lib.errors import ModeldeckError
+from lib.errors import ModeldeckError, StoreFault, StoreUnavailable
 from lib.store.database import check
 from lib.store.faults import unavailable
 
@@ -43,17 +43,22 @@ class Endpoint:
 
 
 def health(get_services: GetServices, _request: Request) -> Response:
-    """Say whether the server can work; 503 with the reason when its database cannot be used."""
+    """Say whether the server can work; 503 with the reason when its database cannot be used.
+
+    Anyone may ask, so the reason is the fault's plain sentence: the details an error carries may name a path.
+    """
     body: dict[str, Any] = {"status": "unavailable", "mode": None, "schema": None, "version": __version__}
     try:
         services = get_services()
         body["mode"] = services.settings.mode
         body["schema"] = check(services.engine).state
-        if body["schema"] in _WRONG_SCHEMA:
-            raise unavailable(_WRONG_SCHEMA[body["schema"]])
+        if body["schema"] != "ready":
+            raise unavailable(_FAULTS[body["schema"]])
+    except StoreUnavailable as error:
+        body["schema"] = next((state for state, reason in _FAULTS.items() if reason == error.reason), None)
+        return JSONResponse(body | error_body("store_unavailable", str(unavailable(error.reason))), 503, _NO_STORE)
     except ModeldeckError as error:
-        kind = explained(error)[1]
-        return JSONResponse(body | error_body(kind, str(error)), 503, _NO_STORE)
+        return JSONResponse(body | error_body(explained(error)[1], _NOT_STARTED), 503, _NO_STORE)
     return JSONResponse(body | {"status": "ok"}, headers=_NO_STORE)
 
 
@@ -62,7 +67,8 @@ def openapi(_get_services: GetServices, _request: Request) -> Response:
     return JSONResponse(openapi_document())
 
 
-_WRONG_SCHEMA: Mapping[str, Any] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
+_FAULTS: Mapping[str, StoreFault] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
+_NOT_STARTED = "The server could not start its services; its log says why."
 _HEALTH = {
     "type": "object",
     "required": ["status", "mode", "schema", "version"],
