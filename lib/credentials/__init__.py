@@ -1,0 +1,21 @@
+"""Provider keys: stored encrypted, shown as previews, resolved for one call."""
+
+from __future__ import annotations
+
+from lib.credentials.keyring import KeyRing
+from lib.credentials.rotation import Rotation
+from lib.credentials.values import SYSTEM, Holder, KeyScope, KeySource, KeyStatus, ProviderRef, ResolvedKey, effective_base_url, origin
+
+__all__ = [
+    "SYSTEM",
+    "Holder",
+    "KeyRing",
+    "KeyScope",
+    "KeySource",
+    "KeyStatus",
+    "ProviderRef",
+    "ResolvedKey",
+    "Rotation",
+    "effective_base_url",
+    "origin",
+]

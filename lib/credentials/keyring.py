@@ -1,0 +1,224 @@
+"""The KeyRing: provider keys stored encrypted, shown as previews, and handed out for one call at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic import SecretStr
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+
+from lib import crypto
+from lib.credentials.masters import Masters
+from lib.credentials.rotation import Rotation, rotate
+from lib.credentials.rows import StoredKey, context, stored_keys
+from lib.credentials.secret import EncryptionSecret
+from lib.credentials.values import SYSTEM, Holder, KeyStatus, ModelRef, ProviderRef, ResolvedKey, effective_base_url, origin
+from lib.errors import InvalidValue, KeyRequired, SettingsError, WrongEncryptionKey
+from lib.providers.catalog import KINDS
+from lib.settings import Settings
+from lib.store.audit import append_entry
+from lib.store.base import Actor
+from lib.store.engine import writing
+from lib.store.faults import store_faults
+from lib.store.schema import credentials, encryption_keys
+
+_LONGEST_KEY = 4_096
+_OTHER_KEY = "The stored key was encrypted under another ENCRYPTION_KEY. Bring that one back, or paste the provider's key again."
+_CHANGED = "The stored key was changed outside Modeldeck and is refused. Paste the provider's key again."
+
+
+class KeyRing:
+    """Provider keys, over the server's own database role.
+
+    A pasted key outranks one from the environment: pasting is the later and more deliberate act, and removing it
+    brings the environment's back. Unreadable keys are never replaced silently by another; they ask to be pasted
+    again. A key is bound to the origin it was pasted for; a base URL that moves elsewhere needs it again.
+    """
+
+    def __init__(self, engine: Engine, settings: Settings, clock: Callable[[], datetime]) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._clock = clock
+        self._secret = EncryptionSecret(settings)
+        self._masters = Masters(engine, self._secret, clock)
+
+    def status(self, provider: ProviderRef) -> KeyStatus:
+        """Return whether one provider has a key everyone may use, and where it comes from."""
+        return self.statuses([provider])[provider.id]
+
+    def statuses(self, providers: Iterable[ProviderRef]) -> Mapping[int, KeyStatus]:
+        """Return the status of each provider's system key by provider id: one query, nothing decrypted.
+
+        A stored key counts as readable when its master is at hand and its origin is still the provider's.
+        """
+        by_subject = {SYSTEM.subject(p.id): p for p in providers}
+        rows = self._stored(by_subject)
+        return {provider.id: self._status(provider, rows.get(subject)) for subject, provider in by_subject.items()}
+
+    def resolve(self, provider: ProviderRef, model: ModelRef | None = None, user_id: str | None = None) -> ResolvedKey:
+        """Return the key for a call: the model's own, else the user's, else for a global provider the system's.
+
+        Raises KeyRequired when there is none and WrongEncryptionKey when there is one that cannot be read. A
+        system or environment key is never given to a provider that a user owns.
+        """
+        holders = [Holder("model", model_id=model.id)] if model else []
+        holders += [Holder("user", user_id=user_id)] if user_id else []
+        holders += [SYSTEM] if provider.owner_id is None else []
+        rows = self._stored(holder.subject(provider.id) for holder in holders)
+        for holder in holders:
+            row = rows.get(holder.subject(provider.id))
+            if row is not None:
+                return ResolvedKey(self._opened(provider, row), holder.scope)
+        environment = self._environment(provider)
+        if environment is not None:
+            return ResolvedKey(environment, "system")
+        kind = KINDS.get(provider.kind)
+        if kind is not None and not kind.needs_key:
+            return ResolvedKey(None, None)
+        raise KeyRequired(f"{provider.display_name} needs a key: paste one on its card on the Providers page.", provider=provider.slug)
+
+    def set_system_key(self, provider: ProviderRef, api_key: str, actor: Actor, *, tested_at: datetime | None = None) -> KeyStatus:
+        """Store a global provider's key for everyone, replacing the one before; only its preview can be seen again."""
+        if provider.owner_id is not None:
+            raise InvalidValue(f"{provider.display_name} belongs to one person; everyone's key cannot be given to it.")
+        self.set_key(provider, api_key, actor, tested_at=tested_at)
+        return self.status(provider)
+
+    def set_key(
+        self, provider: ProviderRef, api_key: str, actor: Actor, *, holder: Holder = SYSTEM, tested_at: datetime | None = None
+    ) -> None:
+        """Store a key for its holder, encrypted and bound to the provider's present origin."""
+        key, target = _checked_key(api_key), self._origin(provider)
+        if provider.kind in KINDS and KINDS[provider.kind].auth == "none":
+            raise InvalidValue(f"{provider.display_name} needs no key.", field="api_key")
+        if not target:
+            raise InvalidValue(f"Give {provider.display_name} a base URL first: its key is bound to it.", field="base_url")
+        key_id, master = self._masters.to_write_under(self._secret.writable(), actor)
+        subject, now = holder.subject(provider.id), self._clock()
+        values = {
+            "scope": holder.scope,
+            "subject": subject,
+            "provider_id": provider.id,
+            "model_id": holder.model_id,
+            "user_id": holder.user_id,
+            "origin": target,
+            "ciphertext": crypto.encrypt(key, master=master, key_id=key_id, context=context(subject, holder.user_id, target)),
+            "preview": crypto.preview(key),
+            "key_id": key_id,
+            "tested_at": tested_at,
+            "created_at": now,
+            "updated_at": now,
+        }
+        with store_faults(), writing(self._engine).begin() as connection:
+            before = _shown(connection, subject)
+            _upsert(connection, values)
+            after = {"preview": values["preview"], "origin": target, "key_id": key_id}
+            append_entry(connection, now, actor, "credentials.set", "credentials", subject, before, after)
+
+    def remove_system_key(self, provider: ProviderRef, actor: Actor) -> KeyStatus:
+        """Forget a provider's stored key; one from the environment shows again where there is one."""
+        self.remove_key(provider, actor)
+        return self.status(provider)
+
+    def remove_key(self, provider: ProviderRef, actor: Actor, *, holder: Holder = SYSTEM) -> None:
+        """Forget a holder's stored key; nothing happens when there is none."""
+        subject = holder.subject(provider.id)
+        with store_faults(), writing(self._engine).begin() as connection:
+            before = _shown(connection, subject)
+            if before is not None:
+                connection.execute(sa.delete(credentials).where(credentials.c.subject == subject))
+                append_entry(connection, self._clock(), actor, "credentials.remove", "credentials", subject, before, None)
+
+    def mark_tested(self, provider: ProviderRef) -> None:
+        """Record that the provider accepted its stored key just now."""
+        change = sa.update(credentials).where(credentials.c.subject == SYSTEM.subject(provider.id))
+        with store_faults(), writing(self._engine).begin() as connection:
+            connection.execute(change.values(tested_at=self._clock(), updated_at=self._clock(), version=credentials.c.version + 1))
+
+    def rotate(self, actor: Actor, new_key: str | None = None, progress: Callable[[int, int], None] | None = None) -> Rotation:
+        """Re-encrypt every stored key under a new ENCRYPTION_KEY; killed midway, running it again finishes the job.
+
+        Embedded mode makes the new key itself unless given one. Where ENCRYPTION_KEY is a setting the new one must
+        be given, and set in its place afterwards.
+        """
+        return rotate(self._engine, self._secret, self._masters, actor, self._clock, new_key, progress)
+
+    def revision(self) -> str:
+        """Return a string that changes whenever a stored key or a master changes, in whichever process."""
+        newest = sa.select(sa.func.count(), sa.func.sum(credentials.c.version), sa.func.max(credentials.c.updated_at)).select_from(
+            credentials
+        )
+        masters = sa.select(sa.func.count(), sa.func.count(encryption_keys.c.retired_at)).select_from(encryption_keys)
+        with store_faults(), self._engine.connect() as connection:
+            return "/".join(str(value) for query in (newest, masters) for value in connection.execute(query).one())
+
+    def _stored(self, subjects: Iterable[str]) -> dict[str, StoredKey]:
+        return {row["subject"]: row for row in stored_keys(self._engine, credentials.c.subject.in_(list(subjects)))}
+
+    def _status(self, provider: ProviderRef, row: StoredKey | None) -> KeyStatus:
+        if row is not None:
+            problem = self._problem(provider, row)
+            return KeyStatus("unreadable" if problem else "stored", row["preview"], row["tested_at"], problem)
+        environment = self._environment(provider)
+        if environment is not None:
+            return KeyStatus("environment", crypto.preview(environment.get_secret_value()))
+        kind = KINDS.get(provider.kind)
+        return KeyStatus("none needed" if kind is not None and not kind.needs_key else "missing")
+
+    def _problem(self, provider: ProviderRef, row: StoredKey) -> str | None:
+        target = self._origin(provider)
+        if row["origin"] != target:
+            moved = f"The key was pasted for {row['origin']}, but the base URL now points to {target or 'nowhere'}."
+            return f"{moved} Paste the key again to use it there."
+        try:
+            return None if self._masters.of(row) else _OTHER_KEY
+        except SettingsError as error:
+            return str(error)
+
+    def _opened(self, provider: ProviderRef, row: StoredKey) -> SecretStr:
+        problem, master = self._problem(provider, row), None
+        if problem is None:
+            master = self._masters.of(row)
+        if master is None:
+            raise WrongEncryptionKey(f"{provider.display_name}: {problem or _OTHER_KEY}")
+        bound = context(row["subject"], row["user_id"], self._origin(provider))
+        try:
+            return SecretStr(crypto.decrypt(row["ciphertext"], master=master, context=bound))
+        except WrongEncryptionKey:
+            raise WrongEncryptionKey(f"{provider.display_name}: {_CHANGED}") from None
+
+    def _environment(self, provider: ProviderRef) -> SecretStr | None:
+        kind = KINDS.get(provider.kind)
+        if provider.owner_id is not None or kind is None or kind.key_env is None:
+            return None
+        return self._settings.value(kind.key_env)
+
+    def _origin(self, provider: ProviderRef) -> str:
+        return origin(effective_base_url(provider.kind, provider.base_url, provider.owner_id, self._settings))
+
+
+def _checked_key(api_key: str) -> str:
+    key = api_key.strip()
+    if not key:
+        raise InvalidValue("Paste a key first.", field="api_key")
+    if len(key) > _LONGEST_KEY or not key.isascii() or not key.isprintable() or " " in key:
+        raise InvalidValue("This does not look like a key: a key is one line of plain characters without spaces.", field="api_key")
+    return key
+
+
+def _shown(connection: Connection, subject: str) -> dict[str, Any] | None:
+    columns = (credentials.c.preview, credentials.c.origin, credentials.c.key_id)
+    row = connection.execute(sa.select(*columns).where(credentials.c.subject == subject)).mappings().first()
+    return dict(row) if row else None
+
+
+def _upsert(connection: Connection, values: Mapping[str, Any]) -> None:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement: Any = dialect.insert(credentials).values(values)
+    replaced = {name: statement.excluded[name] for name in values if name not in ("subject", "created_at")}
+    replaced["version"] = credentials.c.version + 1
+    connection.execute(statement.on_conflict_do_update(index_elements=["subject"], set_=replaced))
