@@ -1,0 +1,180 @@
+"""The kinds of provider as rows: where each is reached, how it is authorised, and in what it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+Protocol = Literal["openai_chat", "anthropic", "demo"]
+
+CHAT = "chat/completions"
+_CHAT_ONLY = frozenset({CHAT})
+
+
+@dataclass(frozen=True)
+class ProviderKind:
+    """One kind of provider.
+
+    ``protocol`` names the wire format that calls it, None when this version cannot. ``base_url_suffix`` is
+    added to a base URL that lacks it. ``auth`` is "bearer", "none", or the name of the header that carries the
+    key. ``key_page`` is where a person gets a key.
+    """
+
+    kind: str
+    label: str
+    protocol: Protocol | None = "openai_chat"
+    base_url: str | None = None
+    base_url_suffix: str = ""
+    base_url_env: str | None = None
+    key_env: str | None = None
+    needs_key: bool = True
+    key_page: str | None = None
+    auth: str = "bearer"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    default_endpoint: str = CHAT
+    endpoints: frozenset[str] = _CHAT_ONLY
+    include_usage: bool = True
+    """Whether a stream's usage must be, and may be, asked for with stream_options."""
+    max_tokens: str = "max_tokens"
+    max_tokens_reasoning: str = "max_tokens"
+    """The name of the output limit, for ordinary models and for those that reason by default."""
+    reasoning: tuple[str, ...] = ("reasoning_content", "reasoning")
+    """Fields of a message that may hold its visible reasoning; the first one with text counts."""
+    reasoning_back: str | None = None
+    """The field in which an earlier turn's reasoning is handed back; None when the provider wants none."""
+
+
+_ROWS = (
+    ProviderKind(
+        "openai",
+        "OpenAI",
+        base_url="https://api.openai.com/v1",
+        key_env="OPENAI_API_KEY",
+        key_page="https://platform.openai.com/api-keys",
+        max_tokens_reasoning="max_completion_tokens",
+    ),
+    ProviderKind(
+        "anthropic",
+        "Anthropic",
+        protocol="anthropic",
+        base_url="https://api.anthropic.com/v1",
+        base_url_suffix="/v1",
+        key_env="ANTHROPIC_API_KEY",
+        key_page="https://console.anthropic.com/settings/keys",
+        auth="x-api-key",
+        headers=MappingProxyType({"anthropic-version": "2023-06-01"}),
+        default_endpoint="messages",
+        endpoints=frozenset({"messages"}),
+    ),
+    ProviderKind(
+        "google",
+        "Google",
+        protocol=None,
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        key_env="GOOGLE_API_KEY",
+        key_page="https://aistudio.google.com/apikey",
+        auth="x-goog-api-key",
+        default_endpoint="generateContent",
+        endpoints=frozenset({"generateContent"}),
+    ),
+    ProviderKind(
+        "azure",
+        "Azure OpenAI",
+        base_url_suffix="/openai/v1",
+        base_url_env="AZURE_OPENAI_ENDPOINT",
+        key_env="AZURE_OPENAI_API_KEY",
+        key_page="https://portal.azure.com",
+        auth="api-key",
+        max_tokens_reasoning="max_completion_tokens",
+    ),
+    ProviderKind(
+        "huggingface",
+        "Hugging Face",
+        base_url="https://router.huggingface.co/v1",
+        key_env="HF_TOKEN",
+        key_page="https://huggingface.co/settings/tokens",
+    ),
+    ProviderKind(
+        "mistral",
+        "Mistral",
+        base_url="https://api.mistral.ai/v1",
+        key_env="MISTRAL_API_KEY",
+        key_page="https://console.mistral.ai/api-keys",
+        include_usage=False,  # always sent in the last chunk; fields it does not know are refused
+    ),
+    ProviderKind(
+        "deepseek",
+        "DeepSeek",
+        base_url="https://api.deepseek.com",
+        key_env="DEEPSEEK_API_KEY",
+        key_page="https://platform.deepseek.com/api_keys",
+        reasoning_back="reasoning_content",
+    ),
+    ProviderKind(
+        "groq", "Groq", base_url="https://api.groq.com/openai/v1", key_env="GROQ_API_KEY", key_page="https://console.groq.com/keys"
+    ),
+    ProviderKind(
+        "openrouter",
+        "OpenRouter",
+        base_url="https://openrouter.ai/api/v1",
+        key_env="OPENROUTER_API_KEY",
+        key_page="https://openrouter.ai/settings/keys",
+        reasoning=("reasoning", "reasoning_content"),
+        reasoning_back="reasoning_details",
+    ),
+    ProviderKind(
+        "together",
+        "Together AI",
+        base_url="https://api.together.xyz/v1",
+        key_env="TOGETHER_API_KEY",
+        key_page="https://api.together.ai/settings/api-keys",
+    ),
+    ProviderKind(
+        "fireworks",
+        "Fireworks AI",
+        base_url="https://api.fireworks.ai/inference/v1",
+        key_env="FIREWORKS_API_KEY",
+        key_page="https://app.fireworks.ai/settings/users/api-keys",
+    ),
+    ProviderKind(
+        "cohere",
+        "Cohere",
+        protocol=None,
+        base_url="https://api.cohere.com",
+        key_env="COHERE_API_KEY",
+        key_page="https://dashboard.cohere.com/api-keys",
+        default_endpoint="v2/chat",
+        endpoints=frozenset({"v2/chat"}),
+    ),
+    ProviderKind(
+        "matchaai",
+        "MatchaAI",
+        protocol=None,
+        base_url_env="MATCHAAI_BASE_URL",
+        key_env="MATCHAAI_API_KEY",
+        auth="MATCHA-API-KEY",
+        default_endpoint="completions",
+        endpoints=frozenset({"completions"}),
+    ),
+    ProviderKind(
+        "ollama",
+        "Ollama",
+        base_url="http://localhost:11434",
+        base_url_suffix="/v1",
+        base_url_env="OLLAMA_BASE_URL",
+        needs_key=False,
+    ),
+    ProviderKind("vllm", "vLLM", base_url="http://localhost:8000/v1", base_url_suffix="/v1", needs_key=False),
+    ProviderKind("openai-compatible", "OpenAI-compatible", needs_key=False),
+    ProviderKind("demo", "Demo", protocol="demo", needs_key=False, auth="none"),
+)
+
+KINDS: Mapping[str, ProviderKind] = MappingProxyType({row.kind: row for row in _ROWS})
+"""Every kind of provider by name, in the order people see them."""
+
+
+def default_endpoint(kind: str) -> str:
+    """Return the endpoint a kind's calls go to unless something was learned, such as "chat/completions"."""
+    return KINDS[kind].default_endpoint

@@ -1,0 +1,75 @@
+"""When a provider says to come back, in every form it is said."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+
+CAP = 600.0
+"""Seconds: a longer wait asked for is honoured only this far, since nobody waits a day for an answer."""
+
+_DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m(?!s))?\s*(?:(\d+(?:\.\d+)?)s)?\s*(?:(\d+(?:\.\d+)?)ms)?", re.IGNORECASE)
+_SPAN = r"(\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)\b(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m)\b)*)"
+_IN_TEXT = re.compile(
+    rf"\b(?:try again|retry|available|wait|reset\w*)(?:\s+(?:again|after|in|for|your request|another))*\s+(?:about\s+)?{_SPAN}", re.I
+)
+_WORDS = (
+    (re.compile(r"\s*(?:milliseconds?)\b", re.I), "ms"),
+    (re.compile(r"\s*(?:seconds?|secs?)\b", re.I), "s"),
+    (re.compile(r"\s*(?:minutes?|mins?)\b", re.I), "m"),
+    (re.compile(r"\s*(?:hours?)\b", re.I), "h"),
+)
+
+
+def retry_after(headers: Mapping[str, str], delays: Iterable[str], text: str, *, now: float) -> float | None:
+    """Return the seconds to wait, at most CAP, or None when the provider does not say.
+
+    ``headers`` have lower-case names; ``delays`` are the values of structured fields; ``now`` is epoch seconds,
+    used only when a date comes without the response's own Date header.
+    """
+    if (wait := duration(headers.get("retry-after-ms", ""))) is not None:
+        return _capped(wait / 1000)
+    if (wait := _header(headers, now)) is not None:
+        return _capped(wait)
+    for delay in delays:
+        if (wait := duration(delay)) is not None:
+            return _capped(wait)
+    said = _IN_TEXT.search(text)
+    return _capped(duration(said[1])) if said else None
+
+
+def duration(text: str) -> float | None:
+    """Return the seconds of "20", "34.4s", "644ms", "9m38.016s" or "5 minutes"; None for anything else."""
+    text = text.strip()
+    for words, unit in _WORDS:
+        text = words.sub(unit, text)
+    if re.fullmatch(r"\d{1,12}(?:\.\d*)?", text):
+        return float(text)
+    match = _DURATION.fullmatch(text)
+    if match is None or not any(match.groups()):
+        return None
+    scales = (86400.0, 3600.0, 60.0, 1.0, 0.001)
+    return sum(float(part) * scale for part, scale in zip(match.groups(), scales, strict=True) if part)
+
+
+def _header(headers: Mapping[str, str], now: float) -> float | None:
+    value = headers.get("retry-after", "")
+    if (wait := duration(value)) is not None:
+        return wait
+    at = _date(value)
+    sent = _date(headers.get("date", ""))
+    return None if at is None else max(0.0, at - (now if sent is None else sent))
+
+
+def _date(text: str) -> float | None:
+    try:
+        at = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _capped(wait: float | None) -> float | None:
+    return None if wait is None else min(wait, CAP)
