@@ -1,0 +1,140 @@
+"""Single calls: the newest of a range page by page, and one with its receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from lib.analytics.ranges import Range, Scope
+from lib.analytics.sources import NO_FILTERS, Filters, conditions, user_condition
+from lib.chat import Usage
+from lib.errors import NotFound
+from lib.pricing import Line as ReceiptLine
+from lib.pricing import Price, receipt_lines
+from lib.pricing.prices import price_from_row
+from lib.store.faults import store_faults
+from lib.store.schema import llm_model_prices
+from lib.store.usage_tables import llm_usage_log
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One attempt as the log has it; an open one still runs."""
+
+    id: int
+    request_id: str
+    attempt: int
+    is_final: bool
+    started_at: datetime
+    status: str
+    user_id: str | None
+    user_name: str | None
+    model_id: int | None
+    model_key: str
+    model_name: str
+    provider: str
+    provider_name: str
+    endpoint: str | None
+    source: str
+    conversation_id: str | None
+    key_scope: str | None
+    is_sample: bool
+    input_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_tokens: int | None
+    cache_write_1h_tokens: int | None
+    output_tokens: int | None
+    reasoning_tokens: int | None
+    usage_extra: Mapping[str, int] | None
+    usage_source: str
+    cost_nano_usd: int | None
+    price_id: int | None
+    price_source: str | None
+    ttft_ms: int | None
+    latency_ms: int | None
+    error_class: str | None
+    error_status: int | None
+    error_message: str | None
+    finish_reason: str | None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens as a value; None when the provider reported none."""
+        if self.usage_source == "none":
+            return None
+        return Usage(
+            input=self.input_tokens or 0,
+            output=self.output_tokens or 0,
+            cache_read=self.cache_read_tokens or 0,
+            cache_write=self.cache_write_tokens or 0,
+            reasoning=self.reasoning_tokens or 0,
+            cache_write_1h=self.cache_write_1h_tokens or 0,
+            extra=self.usage_extra or {},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CallDetail:
+    """A call with every attempt of its request and the receipt: what was charged, line by line, at which price."""
+
+    call: Call
+    attempts: tuple[Call, ...]
+    price: Price | None
+    receipt: tuple[ReceiptLine, ...]
+
+
+_COLUMNS = [llm_usage_log.c[f.name] for f in fields(Call)]
+
+
+def recent_calls(
+    engine: Engine,
+    scope: Scope,
+    range_: Range,
+    filters: Filters = NO_FILTERS,
+    *,
+    limit: int = PAGE,
+    before_id: int | None = None,
+) -> list[Call]:
+    """Return the newest attempts of a range, open ones too; ``before_id`` continues after the last one of a page."""
+    log = llm_usage_log.c
+    query = (
+        sa.select(*_COLUMNS)
+        .where(*conditions(log, range_.start, range_.end, filters, moment="started_at"), *user_condition(log, scope))
+        .order_by(log.started_at.desc(), log.id.desc())
+        .limit(limit)
+    )
+    if filters.statuses:
+        query = query.where(log.status.in_(filters.statuses))
+    if before_id is not None:
+        last = sa.select(log.started_at).where(log.id == before_id).scalar_subquery()
+        query = query.where(sa.tuple_(log.started_at, log.id) < sa.tuple_(last, sa.literal(before_id)))
+    with store_faults(), engine.connect() as connection:
+        return [Call(**row) for row in connection.execute(query).mappings()]
+
+
+def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
+    """Return one call with its receipt; raise NotFound when it is not there or not within the scope."""
+    log = llm_usage_log.c
+    with store_faults(), engine.connect() as connection:
+        found = connection.execute(sa.select(*_COLUMNS).where(log.id == call_id, *user_condition(log, scope))).mappings().first()
+        if found is None:
+            raise NotFound("There is no such call here.")
+        one = Call(**found)
+        query = sa.select(*_COLUMNS).where(log.request_id == one.request_id, *user_condition(log, scope)).order_by(log.attempt)
+        attempts = tuple(Call(**row) for row in connection.execute(query).mappings())
+        price = _price(connection, one.price_id)
+    usage = one.usage
+    return CallDetail(one, attempts, price, tuple(receipt_lines(price, usage)) if price and usage else ())
+
+
+def _price(connection: Connection, price_id: int | None) -> Price | None:
+    if price_id is None:
+        return None
+    row = connection.execute(sa.select(llm_model_prices).where(llm_model_prices.c.id == price_id)).mappings().first()
+    return None if row is None else price_from_row(dict(row))
