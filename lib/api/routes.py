@@ -80,7 +80,7 @@ _HEALTH = {
         "error": _ERROR,
     },
 }
-ENDPOINTS: tuple[Endpoint, ...] = (
+ROUTES: tuple[Endpoint, ...] = (
     Endpoint(
         "GET",
         "/api/health",
@@ -93,9 +93,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
 
 
 def openapi_document() -> dict[str, Any]:
-    """Return the OpenAPI document of ENDPOINTS."""
+    """Return the OpenAPI document of ROUTES."""
     paths: dict[str, dict[str, Any]] = {}
-    for endpoint in ENDPOINTS:
+    for endpoint in ROUTES:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = {
             "summary": endpoint.summary,
             "operationId": endpoint.handler.__name__,
@@ -112,13 +112,11 @@ def openapi_document() -> dict[str, Any]:
 
 
 def routes(get_services: GetServices) -> list[Route]:
-    """Return the routes of ENDPOINTS, then one that answers whatever else is asked under /api/.
+    """Return the routes of ROUTES, then one that answers whatever else is asked under /api/.
 
     ``get_services`` is called per request; it returns the open services or raises a ModeldeckError.
     """
-    documented = [
-        Route(e.path, answering(partial(e.handler, get_services)), methods=[e.method], name=e.handler.__name__) for e in ENDPOINTS
-    ]
+    documented = [Route(e.path, answering(partial(e.handler, get_services)), methods=[e.method], name=e.handler.__name__) for e in ROUTES]
     rest = [Route(path, answering(_no_such), methods=_METHODS, include_in_schema=False) for path in ("/api/{path:path}", "/openapi.json")]
     return documented + rest
 
@@ -128,7 +126,7 @@ _METHODS: Sequence[str] = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 def _no_such(request: Request) -> Response:
     """Answer in the API's own shape: Streamlit would answer an unknown path with its page and 200."""
-    allowed = sorted(e.method for e in ENDPOINTS if e.path == request.url.path)
+    allowed = sorted(e.method for e in ROUTES if e.path == request.url.path)
     if not allowed:
         return error_answer(404, "not_found", "The API has no such address; /openapi.json lists those it has.")
     answer = error_answer(405, "method_not_allowed", f"This address answers to {' and '.join(allowed)} only.")

@@ -1,0 +1,150 @@
+"""``db``: the database's schema and its rollups."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lib.cli.output import emit, json_option
+from lib.errors import StoreFault
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from lib.settings import Settings
+    from lib.store.database import DatabaseStatus
+
+_FAULTS: Mapping[str, StoreFault] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
+
+
+@click.group()
+def db() -> None:
+    """Inspect, upgrade and check the database."""
+
+
+@db.command()
+@json_option
+def upgrade(as_json: bool) -> None:
+    """Create the tables, or bring them to this version."""
+    from lib.cli.session import read_settings
+    from lib.store.database import check, open_database
+    from lib.store.database import upgrade as bring_up_to_date
+
+    settings = read_settings()
+    before = _status(settings)
+    if settings.mode == "embedded":
+        engine = open_database(settings)  # makes the folder and the file, and upgrades it
+    else:
+        engine = _engine(settings)
+        bring_up_to_date(engine)
+    after = check(engine)
+    engine.dispose()
+    changed = before.revision != after.revision
+    line = f"The schema is now at revision {after.revision}." if changed else f"The schema is up to date at revision {after.revision}."
+    emit(as_json, {"from": before.revision, "to": after.revision, "upgraded": changed}, [line])
+
+
+@db.command()
+@json_option
+def status(as_json: bool) -> None:
+    """Say which database is used, whether its schema fits, and which models it has."""
+    from lib.cli.model_text import found, model_document
+    from lib.cli.session import read_settings, session
+    from lib.store.faults import unavailable
+
+    settings = read_settings()
+    state = _status(settings)
+    document: dict[str, Any] = {
+        "mode": settings.mode,
+        "database": _address(settings),
+        "schema": {"state": state.state, "revision": state.revision, "head": state.head},
+        "models": None,
+    }
+    schema = state.state if state.revision is None else f"{state.state} (revision {state.revision})"
+    lines = [f"Mode: {settings.mode}", f"Database: {document['database']}", f"Schema: {schema}"]
+    if state.state == "ready":
+        with session() as opened:
+            models = opened.registry.models()
+        document["models"] = [model_document(model) for model in models]
+        lines += found(models)
+    emit(as_json, document, lines)
+    if state.state != "ready":
+        raise unavailable(_FAULTS[state.state])
+
+
+@db.command()
+@json_option
+def verify(as_json: bool) -> None:
+    """Recompute the rollups from the log, check the triggers and the audit chain; change nothing."""
+    from lib.cli.session import read_settings
+    from lib.store.database import open_database
+    from lib.store.verify import verify as check_all
+
+    engine = open_database(read_settings())
+    report = check_all(engine)
+    engine.dispose()
+    checked = ", ".join(f"{name} {count:,}" for name, count in report.counts.items())
+    emit(
+        as_json,
+        {"ok": report.ok, "problems": list(report.problems), "counts": dict(report.counts)},
+        [f"Checked: {checked}.", *report.problems, *(["No problem found."] if report.ok else [])],
+    )
+    if not report.ok:
+        word = "problem was" if len(report.problems) == 1 else "problems were"
+        raise click.ClickException(f"{len(report.problems)} {word} found; wrong rollups are mended by: python -m lib db rebuild-rollups")
+
+
+@db.command("rebuild-rollups")
+@json_option
+def rebuild_rollups(as_json: bool) -> None:
+    """Write the rollups again from the log; goes on where it was interrupted."""
+    from lib.cli.session import read_settings
+    from lib.store.database import open_database
+    from lib.store.rebuild import rebuild
+
+    def progress(done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{done:,} of {total:,} windows", err=True, nl=done == total)
+
+    engine = open_database(read_settings())
+    windows = rebuild(engine, progress)
+    engine.dispose()
+    emit(
+        as_json,
+        {"windows": windows},
+        [f"The rollups of {windows:,} windows were written again." if windows else "There is nothing to rebuild."],
+    )
+
+
+def _engine(settings: Settings) -> Engine:
+    from lib.store.engine import open_engine
+
+    return open_engine(settings.database_url)
+
+
+def _status(settings: Settings) -> DatabaseStatus:
+    """Look at the schema without creating or changing anything."""
+    from lib.store.database import DatabaseStatus, check
+
+    engine = _engine(settings)
+    if settings.mode == "embedded" and not _file_exists(engine):
+        return DatabaseStatus("empty", None)
+    try:
+        return check(engine)
+    finally:
+        engine.dispose()
+
+
+def _file_exists(engine: Engine) -> bool:
+    from pathlib import Path
+
+    return Path(str(engine.url.database)).exists()
+
+
+def _address(settings: Settings) -> str:
+    """Return where the database is, without its password."""
+    url = _engine(settings).url
+    return str(url.database) if settings.mode == "embedded" else url.render_as_string(hide_password=True)
