@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -13,10 +13,11 @@ from lib.chat import Event, ReasoningDelta, TextDelta
 from lib.errors import ModeldeckError, ProviderError
 from lib.money import exact_usd, format_usd
 from lib.ui import format as fmt
+from lib.ui.pump import pump
 from lib.usage import Attempt
 
 FLUSH_SECONDS = 0.06
-"""Text is sent to the browser at most this often: each send repeats the whole answer so far."""
+"""The page is drawn, and looks whether it was stopped, at most and at least this often: each draw sends the whole answer so far."""
 
 
 @dataclass
@@ -37,46 +38,39 @@ class Answer:
         return self.attempts[-1] if self.attempts else None
 
 
-def stream(answer: Answer, events: Iterable[Event | Attempt], clock: Callable[[], float] = time.monotonic) -> None:
+def stream(answer: Answer, events: Iterator[Event | Attempt], clock: Callable[[], float] = time.monotonic) -> None:
     """Draw an answer while it arrives; on a stop keep what came, on a failure keep its sentence."""
-    reasoning = st.empty()
-    shown = st.empty()
+    reasoning, shown, waiting = st.empty(), st.empty(), st.empty()
+    began = drawn_at = clock()
+    drawn = 0
     try:
-        with closing(_flushes(answer, events, clock)) as flushes:
-            for _ in flushes:
-                _draw(reasoning, shown, answer, running=True)
+        with closing(pump(events, FLUSH_SECONDS)) as arriving:
+            for event in arriving:
+                match event:
+                    case TextDelta():
+                        answer.text += event.text
+                    case ReasoningDelta():
+                        answer.reasoning += event.text
+                    case Attempt():
+                        answer.attempts.append(event)
+                size, now = len(answer.text) + len(answer.reasoning), clock()
+                if now - drawn_at < FLUSH_SECONDS:
+                    continue
+                if size > drawn:
+                    _draw(reasoning, shown, answer, running=True)
+                elif size == 0:
+                    waiting.caption(f":material/hourglass_top: Waiting for the first token… {now - began:.0f} s")
+                if size:
+                    waiting.empty()  # even when nothing is new: a stop takes effect at a call such as this
+                drawn, drawn_at = size, now
+        answer.done = True
     except ModeldeckError as error:
         answer.problem = str(error)
     finally:
         # Runs on a stop too, where any st.* call would raise again: touch the answer only.
         answer.stopped = not answer.done and answer.problem is None
+    waiting.empty()
     _draw(reasoning, shown, answer, running=False)
-
-
-def _flushes(answer: Answer, events: Iterable[Event | Attempt], clock: Callable[[], float]) -> Generator[None]:
-    """Gather events into the answer and yield when it is time to draw it."""
-    iterator = iter(events)
-    drawn_at = float("-inf")
-    pending = False
-    try:
-        for event in iterator:
-            match event:
-                case TextDelta():
-                    answer.text += event.text
-                    pending = True
-                case ReasoningDelta():
-                    answer.reasoning += event.text
-                    pending = True
-                case Attempt():
-                    answer.attempts.append(event)
-            if pending and clock() - drawn_at >= FLUSH_SECONDS:
-                yield
-                drawn_at, pending = clock(), False
-        answer.done = True
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            close()  # ends the provider's stream at once; the ledger then closes the attempt as cancelled
 
 
 def _draw(reasoning: st.delta_generator.DeltaGenerator, shown: st.delta_generator.DeltaGenerator, answer: Answer, *, running: bool) -> None:

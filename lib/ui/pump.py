@@ -1,0 +1,58 @@
+"""Read a blocking stream on a thread of its own, so that the page can draw, and be stopped, while nothing arrives."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class _End:
+    """Marks the stream's end; carries what it raised."""
+
+    def __init__(self, error: BaseException | None = None) -> None:
+        self.error = error
+
+
+def pump(source: Iterator[T], tick: float) -> Generator[T | None]:
+    """Yield what the source yields, and None for each ``tick`` seconds in which it yielded nothing.
+
+    Raises what the source raised. Closing this generator returns at once; the source is then closed at its next
+    item, or when it gives up waiting for one, and nothing it still yields is read.
+    """
+    items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
+    left = threading.Event()
+
+    def read() -> None:
+        error: BaseException | None = None
+        try:
+            for item in source:
+                items.put(item)
+                if left.is_set():
+                    break
+        except BaseException as raised:  # handed to the reader, whose error it is
+            error = raised
+        finally:
+            close = getattr(source, "close", None)
+            if close is not None:
+                close()
+            items.put(_End(error))
+
+    threading.Thread(target=read, name="answer-stream", daemon=True).start()
+    try:
+        while True:
+            try:
+                item = items.get(timeout=tick)
+            except queue.Empty:
+                yield None
+                continue
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+    finally:
+        left.set()
