@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from typing import Any
 
 from lib.registry import Model
@@ -17,9 +16,10 @@ RATES = ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "r
 def found(models: Sequence[Model]) -> Iterator[str]:
     """Yield the models, grouped by provider: circle, name, upstream id, key, and which one is the default."""
     yield f"Found {len(models)} LLM models in database:"
-    for name, group in groupby(models, key=lambda m: m.provider.display_name):
-        yield f"  {name}"
-        yield from (line(model) for model in group)
+    providers = {model.provider.id: model.provider for model in models}
+    for provider in providers.values():
+        yield f"  {provider.display_name}"
+        yield from (line(model) for model in models if model.provider.id == provider.id)
 
 
 def line(model: Model) -> str:

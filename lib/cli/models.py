@@ -34,8 +34,7 @@ def list_models(provider: str | None, active: bool, usable: bool, search: str | 
     with session() as opened:
         if provider:
             opened.registry.provider(provider)  # an unknown one is a mistake, not an empty list
-        chosen = opened.registry.models(active=True if active else None, provider=provider, search=search)
-    chosen = [model for model in chosen if model.usable or not usable]
+        chosen = opened.registry.models(active=active or None, usable=usable or None, provider=provider, search=search)
     emit(as_json, [model_document(model) for model in chosen], found(chosen))
 
 

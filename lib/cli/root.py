@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -58,8 +59,10 @@ def _explain(error: Exception) -> int:
             click.echo(str(error), err=True)
             return FAILED
         case _:
-            from lib.logs import get_logger, redact
+            from lib.logs import configure, get_logger, redact
 
+            if not logging.getLogger().handlers:  # it failed before the settings said how to log
+                configure("error")
             get_logger("cli").error("cli.failed", exc_info=error)
             detail = redact(" ".join(str(error).split()))[:200]
             click.echo(f"Something went wrong inside Modeldeck ({type(error).__name__}{': ' + detail if detail else ''}).", err=True)
