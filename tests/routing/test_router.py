@@ -65,9 +65,8 @@ def test_after_two_retries_the_providers_own_words_are_raised(desk: Desk) -> Non
 @pytest.mark.parametrize("kind", ["auth", "quota", "bad-request", "context-length", "content-filter", "model-incompatible", "unknown"])
 def test_what_does_not_pass_is_said_at_once(desk: Desk, kind: ErrorKind) -> None:
     provider = Scripted([fault(kind)])
-    attempts = []
     with pytest.raises(ProviderError):
-        attempts.extend(desk.router(provider).stream(desk.call()))
+        list(desk.router(provider).stream(desk.call()))
     assert desk.waits == []
     (row,) = desk.rows()
     assert (row["status"], row["error_class"]) == ("error", kind)
