@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,11 +22,22 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture
-def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
-    """An embedded database with today's schema."""
-    engine = open_engine(SecretStr(f"sqlite:///{tmp_path / 'modeldeck.db'}"))
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with today's schema, made once and copied for each test that wants one."""
+    path = tmp_path_factory.mktemp("template") / "modeldeck.db"
+    engine = open_engine(SecretStr(f"sqlite:///{path}"))
     upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path, sqlite_template: Path) -> Iterator[Engine]:
+    """An embedded database with today's schema."""
+    path = tmp_path / "modeldeck.db"
+    shutil.copyfile(sqlite_template, path)
+    engine = open_engine(SecretStr(f"sqlite:///{path}"))
     yield engine
     engine.dispose()
 

@@ -101,5 +101,13 @@ def _refused(error: sqlalchemy.exc.IntegrityError) -> InvalidValue:
     text = str(error.orig).lower()
     for sign, sentence in _REFUSALS:
         if sign in text:
-            return InvalidValue(sentence)
+            return InvalidValue(sentence, field=_blamed(error))
     return InvalidValue("A value is not one of those allowed.")
+
+
+def _blamed(error: sqlalchemy.exc.IntegrityError) -> str | None:
+    """Return the column a missing or taken value belongs to, where the database names exactly one."""
+    if diagnostics := getattr(error.orig, "diag", None):
+        return diagnostics.column_name  # type: ignore[no-any-return]
+    _, separator, column = str(error.orig).rpartition(": ")[2].partition(".")
+    return column if separator and column.isidentifier() else None

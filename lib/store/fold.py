@@ -44,7 +44,7 @@ def _fold(connection: Connection, batch: int) -> int:
     if folded.taken_away:
         slots = {"low": folded.low, "high": folded.high}
         for rollup in ROLLUPS:
-            where = f"{rollups.within(rollup, ':low', ':high')} AND {rollups.is_zero(rollup)}"
+            where = f"{rollups.within(rollup)} AND {rollups.is_zero(rollup)}"
             connection.execute(sa.text(f"DELETE FROM {rollup.name} WHERE {where}"), slots)
     return int(folded.events)
 

@@ -12,7 +12,7 @@ from lib.store import rollups
 from lib.store.engine import writing
 from lib.store.faults import store_faults
 from lib.store.types import epoch_ms
-from lib.store.usage_tables import ROLLUPS, SLOT_MS, llm_usage_log, rollup_state
+from lib.store.usage_tables import ROLLUPS, SLOT_MS, llm_usage_log, rollup_state, usage_delta
 
 Progress = Callable[[int, int], None]
 """Called with (windows done, windows in all)."""
@@ -60,7 +60,8 @@ def span(connection: Connection) -> tuple[datetime, datetime] | None:
     """Return the slots from frozen_before on that the log or a rollup knows, as [start, end); None when there are none."""
     frozen = connection.scalar(sa.select(rollup_state.c.frozen_before))
     edges: list[datetime] = []
-    for table, column in ((llm_usage_log, "started_at"), *((rollup, "slot_start") for rollup in ROLLUPS)):
+    slotted = (*ROLLUPS, usage_delta) if connection.dialect.name == "postgresql" else ROLLUPS
+    for table, column in ((llm_usage_log, "started_at"), *((table, "slot_start") for table in slotted)):
         at = table.c[column]
         query = sa.select(sa.func.min(at), sa.func.max(at))
         edges += [edge for edge in connection.execute(query if frozen is None else query.where(at >= frozen)).one() if edge is not None]
@@ -112,10 +113,10 @@ def _window(connection: Connection, low: datetime, high: datetime) -> None:
         connection.execute(sa.text(f"DELETE FROM {rollup.name} WHERE {rollups.within(rollup)}"), slots)
         for projection in rollups.fed_by(rollup):
             columns = rollups.needed(projection)
-            events = rollups.event(dialect, "llm_usage_log", columns, rollups.log_within())
+            events = rollups.event(dialect, "llm_usage_log", columns, rollups.CLOSED_WITHIN)
             if dialect == "postgresql":
                 waiting = ", ".join(f"-{c}" if c in projection.measures.values() else c for c in columns)
-                events += f" UNION ALL SELECT {waiting} FROM usage_delta WHERE slot_start >= :low AND slot_start < :high"
+                events += f" UNION ALL SELECT {waiting} FROM usage_delta WHERE {rollups.SLOTS}"
             rows = rollups.project(projection, f"({events}) AS event")
             keep = f"SELECT {projection.columns} FROM ({rows}) AS remade WHERE NOT ({rollups.is_zero(rollup)})"
             connection.execute(sa.text(f"INSERT INTO {rollup.name} ({projection.columns}) {keep}"), slots)

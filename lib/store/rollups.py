@@ -23,6 +23,8 @@ from lib.store.usage_tables import (
 )
 
 CLOSED = "status <> 'open'"
+SLOTS = "slot_start >= :low AND slot_start < :high"
+CLOSED_WITHIN = f"{CLOSED} AND started_at >= :low AND started_at < :high"
 STATE = "SELECT frozen_before FROM rollup_state WHERE id = 1"
 _MEASURE_NAMES = tuple(name for name, _ in MEASURES)
 _SLOT = {
@@ -139,23 +141,17 @@ def measures_of(rollup: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in rollup.columns if not column.primary_key)
 
 
-def within(rollup: sa.Table, low: str = ":low", high: str = ":high") -> str:
-    """Return the condition for rows of some slots; walks the key's first column, so that the slots are found by seeking."""
+def within(rollup: sa.Table) -> str:
+    """Return the condition for rows of the slots from :low to :high; it seeks them under each first part of the key."""
     first = keys_of(rollup)[0]
-    slots = f"slot_start >= {low} AND slot_start < {high}"
     if first == "slot_start":
-        return slots
+        return SLOTS
     walk = (
         f"WITH RECURSIVE walk(x) AS (SELECT min({first}) FROM {rollup.name} UNION ALL"
         f" SELECT (SELECT min({first}) FROM {rollup.name} WHERE {first} > walk.x) FROM walk WHERE walk.x IS NOT NULL)"
         " SELECT x FROM walk WHERE x IS NOT NULL"
     )
-    return f"{first} IN ({walk}) AND {slots}"
-
-
-def log_within(low: str = ":low", high: str = ":high") -> str:
-    """Return the condition for closed rows of the log in some slots."""
-    return f"{CLOSED} AND started_at >= {low} AND started_at < {high}"
+    return f"{first} IN ({walk}) AND {SLOTS}"
 
 
 def fed_by(rollup: sa.Table) -> tuple[Projection, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,11 +12,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import InvalidValue, StaleVersion
-from lib.store.audit import AUDITED, append_audit
+from lib.store.audit import AUDITED, append_audit, lock_audit
 from lib.store.base import Actor, Change, Delete, Insert, Is, Row, Update, Upsert, Where
 from lib.store.engine import writing
 from lib.store.faults import store_faults
 from lib.store.schema import metadata
+from lib.store.values import checked
 
 TABLES = frozenset({"llm_providers", "llm_models", "llm_model_prices", "profiles", "conversations", "llm_messages", "comparisons", "votes"})
 """What users reach through a Store; the server's own tables are not among them."""
@@ -54,7 +56,7 @@ class SqlStore:
         query = sa.select(*picked).where(*_conditions(source, where or {}))
         for name in order_by:
             column = _column(source, name.removeprefix("-"))
-            query = query.order_by(column.desc() if name.startswith("-") else column.asc())
+            query = query.order_by((column.desc() if name.startswith("-") else column.asc()).nulls_last())
         if limit is not None:
             query = query.limit(limit)
         if offset:
@@ -77,11 +79,14 @@ class SqlStore:
         return self.apply([Update(table, values, where, version)])[0]
 
     def delete(self, table: str, *, where: Where, version: int | None = None) -> int:
+        change = Delete(table, where, version)
         with store_faults(), self._writer.begin() as connection:
-            return len(self._delete(connection, Delete(table, where, version)))
+            _lock(connection, [change])
+            return len(self._delete(connection, change))
 
     def apply(self, changes: Sequence[Change]) -> list[list[Row]]:
         with store_faults(), self._writer.begin() as connection:
+            _lock(connection, changes)
             return [self._carry_out(connection, change) for change in changes]
 
     def call(self, name: str, args: Mapping[str, Any]) -> Any:
@@ -117,16 +122,20 @@ class SqlStore:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         stored = []
         for values in change.rows:
-            key = {name: values.get(name) for name in change.on}
-            before = connection.execute(sa.select(source).where(*_conditions(source, key))).mappings().first()
             stamped = self._stamped(source, values)
+            target = _conflict_target(source, change.on, stamped)
+            query = sa.select(source).where(*_conditions(source, {name: stamped.get(name) for name in target.key})).with_for_update()
+            before = connection.execute(query).mappings().first()
             statement: Any = dialect.insert(source).values(stamped)
             replaced: dict[str, Any] = {
                 n: statement.excluded[n] for n in stamped if n not in change.on and n not in ("created_at", "version")
             }
             if "version" in source.c:
                 replaced["version"] = source.c.version + 1
-            row = _one(connection, statement.on_conflict_do_update(index_elements=list(change.on), set_=replaced).returning(source))
+            else:
+                replaced = replaced or {target.columns[0]: statement.excluded[target.columns[0]]}  # nothing to replace: keep the row
+            merge = statement.on_conflict_do_update(index_elements=target.columns, index_where=target.where, set_=replaced)
+            row = _one(connection, merge.returning(source))
             self._audit(connection, "update" if before else "insert", source, dict(before) if before else None, row)
             stored.append(row)
         return stored
@@ -136,7 +145,7 @@ class SqlStore:
         before = self._matching(connection, source, change.where, change.version)
         if not before:
             return []
-        values = {_column(source, name).name: value for name, value in change.values.items()}
+        values = {name: checked(_column(source, name), value) for name, value in change.values.items()}
         if "updated_at" in source.c:
             values.setdefault("updated_at", self._clock())
         if "version" in source.c:
@@ -164,12 +173,14 @@ class SqlStore:
             raise InvalidValue(f"Refusing to change every row of {source.name}: say which ones.")
         query = sa.select(source).where(*_conditions(source, where)).order_by(*(source.c[k] for k in _key(source))).with_for_update()
         rows = [dict(row) for row in connection.execute(query).mappings()]
-        if version is not None and any(row["version"] != version for row in rows):
-            raise StaleVersion("Somebody changed this in the meantime. Reload to see the current state, then try again.")
+        if version is not None and "version" not in source.c:
+            raise InvalidValue(f"The rows of {source.name} carry no version.")
+        if version is not None and (not rows or any(row["version"] != version for row in rows)):
+            raise StaleVersion("Somebody changed or removed this in the meantime. Reload to see the current state, then try again.")
         return rows
 
     def _stamped(self, source: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
-        stamped = {_column(source, name).name: value for name, value in values.items()}
+        stamped = {name: checked(_column(source, name), value) for name, value in values.items()}
         for name in ("created_at", "updated_at"):
             if name in source.c:
                 stamped.setdefault(name, self._clock())
@@ -178,6 +189,37 @@ class SqlStore:
     def _audit(self, connection: Connection, action: str, source: sa.Table, before: Row | None, after: Row | None) -> None:
         if source.name in AUDITED:
             append_audit(connection, self._clock(), self._actor, f"{source.name}.{action}", source, before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What an upsert clashes on: a unique index's columns, the condition it is limited to, and the columns that find the row."""
+
+    columns: list[str]
+    where: Any
+    key: list[str]
+
+
+def _conflict_target(source: sa.Table, on: Sequence[str], values: Mapping[str, Any]) -> _Target:
+    """Pick the unique index for a row; global and owned rows are kept apart by two indexes, each limited to its kind."""
+    given = {name for name in on if values.get(_column(source, name).name) is not None}
+    for constraint in source.constraints:
+        if isinstance(constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint) and {c.name for c in constraint.columns} == set(on):
+            return _Target(list(on), None, list(on))
+    for index in source.indexes:
+        where = index.dialect_options["sqlite"]["where"]
+        limited, _, is_null = ("", "", "") if where is None else str(where).partition(" IS ")
+        fits = not limited or (values.get(limited) is None) == (is_null == "NULL")
+        columns = [column.name for column in index.columns]
+        if index.unique and set(columns) == given and fits:
+            return _Target(columns, where, [*columns, limited] if limited and limited not in columns else columns)
+    raise InvalidValue(f"Rows of {source.name} are not told apart by {' and '.join(on) or 'nothing'}.")
+
+
+def _lock(connection: Connection, changes: Sequence[Change]) -> None:
+    """Queue for the audit log before touching a row: taken later, two changes could wait for each other for ever."""
+    if any(change.table in AUDITED for change in changes):
+        lock_audit(connection)
 
 
 def _table(name: str) -> sa.Table:
@@ -226,5 +268,17 @@ def _conditions(table: sa.Table, where: Where) -> list[Any]:
                 if isinstance(wanted, list | tuple | set | frozenset)
                 else Is("eq", wanted)
             )
-        conditions.append(_OPERATORS[wanted.operator](column, wanted.value))
+        if wanted.operator not in _OPERATORS:
+            raise InvalidValue(f"There is no comparison named {wanted.operator}.")
+        conditions.append(_OPERATORS[wanted.operator](column, _comparable(column, wanted)))
     return conditions
+
+
+def _comparable(column: sa.Column[Any], wanted: Is) -> Any:
+    if wanted.operator == "is_null":
+        return bool(wanted.value)
+    if wanted.operator == "in":
+        return [checked(column, value) for value in wanted.value]
+    if wanted.operator == "ilike":
+        return str(wanted.value)
+    return checked(column, wanted.value)

@@ -21,7 +21,7 @@ def epoch_ms(moment: datetime) -> int:
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """An aware UTC datetime: epoch milliseconds on SQLite, timestamptz on Postgres."""
+    """An aware UTC datetime, to the millisecond: epoch milliseconds on SQLite, timestamptz on Postgres."""
 
     impl = sa.BigInteger
     cache_ok = True
@@ -36,7 +36,9 @@ class Timestamp(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a timestamp needs a timezone")
-        return value if dialect.name == "postgresql" else epoch_ms(value)
+        if dialect.name == "postgresql":
+            return value.replace(microsecond=value.microsecond // 1000 * 1000)  # both databases keep whole milliseconds
+        return epoch_ms(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:
