@@ -84,3 +84,7 @@ class Price(Rates):
             tiers=tuple(Tier(t.above, t.rates.times(factor)) for t in self.tiers),
             extra_rates={unit: rate * factor for unit, rate in self.extra_rates.items()},
         )
+
+    def from_source(self, source: PriceSource) -> Price:
+        """Return this price as one that came in by another way, such as a seed."""
+        return replace(self, source=source)

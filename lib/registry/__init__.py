@@ -1,0 +1,10 @@
+"""The registry: which providers and models there are, which of them can be used, and why not."""
+
+from __future__ import annotations
+
+from lib.registry.registry import Registry
+from lib.registry.seeding import SeedResult
+from lib.registry.transfer import ImportResult
+from lib.registry.values import CAPABILITIES, Model, Provider
+
+__all__ = ["CAPABILITIES", "ImportResult", "Model", "Provider", "Registry", "SeedResult"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -68,8 +69,8 @@ def test_the_models_own_key_comes_before_the_users_and_the_users_before_the_syst
     for holder, text in ((Holder(), "system"), (Holder("user", user_id="u1"), "user-u1"), (Holder("model", model_id=7), "model-7")):
         keys.set_key(OPENAI, f"sk-{text}", ACTOR, holder=holder)
 
-    def resolved(**who: object) -> tuple[str, str | None]:
-        found = keys.resolve(OPENAI, **who)  # type: ignore[arg-type] # spelled per case below
+    def resolved(**who: Any) -> tuple[str, str | None]:
+        found = keys.resolve(OPENAI, **who)
         return (found.api_key.get_secret_value() if found.api_key else "", found.scope)
 
     assert resolved(model=model, user_id="u1") == ("sk-model-7", "model")

@@ -1,0 +1,212 @@
+"""Reading the registry: rows joined with keys and prices, and models found by whatever name a person knows."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from lib.access import Principal
+from lib.credentials import KeyRing, effective_base_url
+from lib.errors import NotFound, UnknownModel
+from lib.pricing import Price, prices_at
+from lib.providers.catalog import KINDS
+from lib.registry.values import Model, Provider
+from lib.settings import Settings
+from lib.store.base import Is, Row, Store, Where
+
+PROVIDERS, MODELS = "llm_providers", "llm_models"
+_KIND_ORDER = {kind: place for place, kind in enumerate(KINDS)}
+_LARGEST_ID = 2**63 - 1
+
+
+class _Ref(NamedTuple):
+    """The columns of a provider row that decide about its key."""
+
+    id: int
+    slug: str
+    kind: str
+    display_name: str
+    base_url: str | None
+    owner_id: str | None
+
+
+class Reader:
+    """The registry as one principal may see it: what belongs to everyone, and what is their own."""
+
+    def __init__(self, store: Store, keys: KeyRing, settings: Settings, principal: Principal, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._keys = keys
+        self._settings = settings
+        self._principal = principal
+        self._clock = clock
+
+    def providers(self) -> list[Provider]:
+        """Return every provider, in display order, with the state of its key."""
+        return self._providers(self._store.select(PROVIDERS))
+
+    def provider(self, slug: str) -> Provider:
+        """Return one provider by slug, the principal's own before everyone's; raise NotFound."""
+        found = sorted(self._providers(self._store.select(PROVIDERS, where={"slug": slug})), key=lambda p: p.owner_id is None)
+        if not found:
+            raise NotFound(f"There is no provider named {slug[:100]!r} here.")
+        return found[0]
+
+    def models(
+        self,
+        *,
+        active: bool | None = None,
+        usable: bool | None = None,
+        hidden: bool | None = None,
+        provider: str | None = None,
+        capability: str | None = None,
+        search: str | None = None,
+    ) -> list[Model]:
+        """Return the models that meet every given condition, in display order.
+
+        ``provider`` is a slug; ``search`` holds words that must all occur in a model's names, whatever their case.
+        """
+        words = (search or "").casefold().split()
+        return [
+            model
+            for model in self._models(self._store.select(MODELS, order_by=("display_order", "id")))
+            if (active is None or model.is_active == active)
+            and (usable is None or model.usable == usable)
+            and (hidden is None or model.hidden == hidden)
+            and (provider is None or model.provider.slug == provider)
+            and (capability is None or capability in model.capabilities)
+            and all(word in _names(model) for word in words)
+        ]
+
+    def usable(self) -> list[Model]:
+        """Return the models a person may pick: usable and not hidden, in display order."""
+        return self.models(usable=True, hidden=False)
+
+    def default(self) -> Model | None:
+        """Return the model to use when none is named: the principal's default, else everyone's, else the first usable one.
+
+        A default that is not usable at the moment is passed over; None when nothing is usable.
+        """
+        usable = self.models(usable=True)
+        defaults = sorted((model for model in usable if model.is_default), key=lambda m: m.owner_id is None)
+        return next(iter([*defaults, *(model for model in usable if not model.hidden)]), None)
+
+    def get(self, ref: str | int) -> Model:
+        """Return the model that answers to an id, a key, "provider/upstream id", an upstream id or a display name.
+
+        The first of these that matches anything decides. Raises UnknownModel when nothing matches, or several do.
+        """
+        text = str(ref).strip()
+        for where in self._ways(text):
+            rows = self._visible(self._store.select(MODELS, where=where, order_by=("display_order", "id")))
+            own = [row for row in rows if row["owner_id"] is not None]
+            rows = own if len(own) == 1 else rows
+            if len(rows) > 1:
+                candidates = ", ".join(sorted(row["model_key"] for row in rows))
+                raise UnknownModel(f"{text[:100]!r} could be any of: {candidates}. Name one of them.")
+            if rows:
+                return self._models(rows)[0]
+        raise UnknownModel(f"There is no model named {text[:100]!r} here." + self._hint(text))
+
+    def revision(self) -> str:
+        """Return a short string that changes whenever a model, provider, price or key changes, in whichever process."""
+        state = hashlib.blake2b(digest_size=12)
+        for table in (MODELS, PROVIDERS):
+            rows = self._store.select(table, columns=("id", "version"), order_by=("id",))
+            state.update(repr([(row["id"], row["version"]) for row in rows]).encode())
+        newest = self._store.select("llm_model_prices", columns=("id",), order_by=("-id",), limit=1)
+        state.update(repr((newest, self._keys.revision())).encode())
+        return state.hexdigest()
+
+    def _ways(self, text: str) -> Iterator[Where]:
+        if text.isascii() and text.isdecimal() and int(text) <= _LARGEST_ID:
+            yield {"id": int(text)}
+        yield {"model_key": text}
+        slug, slash, upstream_id = text.partition("/")
+        if slash and upstream_id:
+            owners = [row["id"] for row in self._visible(self._store.select(PROVIDERS, where={"slug": slug}))]
+            if owners:
+                yield {"provider_id": owners, "upstream_id": upstream_id}
+        yield {"upstream_id": text}
+        yield {"display_name": Is("ilike", _literally(text))}
+
+    def _hint(self, text: str) -> str:
+        keys = [row["model_key"] for row in self._visible(self._store.select(MODELS, columns=("model_key", "owner_id")))]
+        near = difflib.get_close_matches(text, keys, n=1)
+        return f" Did you mean {near[0]}?" if near else ""
+
+    def _visible(self, rows: Iterable[Row]) -> list[Row]:
+        return [row for row in rows if row["owner_id"] is None or row["owner_id"] == self._principal.user_id]
+
+    def _providers(self, rows: Iterable[Row]) -> list[Provider]:
+        seen = self._visible(rows)
+        placed = [(row, effective_base_url(row["kind"], row["base_url"], row["owner_id"], self._settings)) for row in seen]
+        statuses = self._keys.statuses(
+            _Ref(row["id"], row["slug"], row["kind"], row["display_name"], base_url, row["owner_id"]) for row, base_url in placed
+        )
+        found = [
+            Provider(
+                id=row["id"],
+                slug=row["slug"],
+                kind=row["kind"],
+                display_name=row["display_name"],
+                base_url=base_url,
+                own_base_url=row["base_url"],
+                settings=row["settings"],
+                is_active=row["is_active"],
+                owner_id=row["owner_id"],
+                version=row["version"],
+                key=statuses[row["id"]],
+            )
+            for row, base_url in placed
+        ]
+        return sorted(found, key=lambda p: (_KIND_ORDER.get(p.kind, len(_KIND_ORDER)), p.display_name.casefold(), p.id))
+
+    def _models(self, rows: Sequence[Row]) -> list[Model]:
+        seen = self._visible(rows)
+        owners = {row["provider_id"] for row in seen}
+        providers = {p.id: p for p in self._providers(self._store.select(PROVIDERS, where={"id": sorted(owners)}))} if owners else {}
+        prices = prices_at(self._store, [row["id"] for row in seen], self._clock()) if seen else {}
+        return [_model(row, providers, prices) for row in seen if row["provider_id"] in providers]
+
+
+def _model(row: Row, providers: Mapping[int, Provider], prices: Mapping[int, Price]) -> Model:
+    return Model(
+        id=row["id"],
+        model_key=row["model_key"],
+        provider=providers[row["provider_id"]],
+        upstream_id=row["upstream_id"],
+        vendor=row["vendor"],
+        priced_as=row["priced_as"],
+        display_name=row["display_name"],
+        model_type=row["model_type"],
+        capabilities=frozenset(name for name, has in row["capabilities"].items() if has),
+        context_window=row["context_window"],
+        max_output_tokens=row["max_output_tokens"],
+        defaults=row["defaults"],
+        constraints=row["constraints"],
+        settings=row["settings"],
+        fallbacks=tuple(row["fallbacks"]),
+        is_active=row["is_active"],
+        is_available=row["is_available"],
+        hidden=row["hidden"],
+        is_default=row["is_default"],
+        display_order=row["display_order"],
+        owner_id=row["owner_id"],
+        version=row["version"],
+        price=prices.get(row["id"]),
+    )
+
+
+def _names(model: Model) -> str:
+    parts = (model.display_name, model.model_key, model.upstream_id, model.vendor or "", model.provider.display_name, model.provider.slug)
+    return "\n".join(parts).casefold()
+
+
+def _literally(text: str) -> str:
+    """Return a LIKE pattern that matches just this text."""
+    for special in ("\\", "%", "_"):
+        text = text.replace(special, "\\" + special)
+    return text

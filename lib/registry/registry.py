@@ -1,0 +1,178 @@
+"""The Registry: what an admin changes about providers and models, on top of what everyone reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from lib.access import Principal, Role, require
+from lib.credentials import KeyRing
+from lib.errors import InvalidValue, StaleVersion, UnknownModel
+from lib.pricing import Price, price_history
+from lib.pricing import catalogue as price_catalogue
+from lib.pricing.prices import adding
+from lib.providers.catalog import KINDS
+from lib.registry import seeding, transfer
+from lib.registry.builtin_models import FIRST_DEMO_ORDER
+from lib.registry.builtin_providers import catalogue_reference
+from lib.registry.checks import model_values, provider_values
+from lib.registry.reader import MODELS, PROVIDERS, Reader
+from lib.registry.values import Model, Provider
+from lib.settings import Settings
+from lib.store.base import Change, Store, Update
+from lib.store.sql import utc_now
+
+_GONE = "This model is not here any more. Reload to see the current list."
+
+
+class Registry(Reader):
+    """Providers and models for one principal.
+
+    Every change needs an admin and raises NotAllowed otherwise. A change given the ``version`` that was read is
+    refused with StaleVersion when somebody else changed the row since.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        keys: KeyRing,
+        settings: Settings,
+        principal: Principal,
+        clock: Callable[[], datetime] = utc_now,
+        catalogue: seeding.Catalogue = price_catalogue.read,
+    ) -> None:
+        super().__init__(store, keys, settings, principal, clock)
+        self._catalogue = catalogue
+
+    def set_active(self, ids: Iterable[int], active: bool) -> int:
+        """Switch models on or off in one transaction and return how many changed; everything else about them stays."""
+        wanted = self._present(ids)
+        changed = self._store.update(MODELS, {"is_active": active}, where={"id": wanted, "is_active": not active}) if wanted else []
+        return len(changed)
+
+    def set_default(self, model_id: int | None) -> None:
+        """Make a model everyone's default, or with None leave it to the first usable one."""
+        require(self._principal, Role.ADMIN)
+        changes: list[Change] = [Update(MODELS, {"is_default": False}, {"is_default": True, "owner_id": None})]
+        if model_id is not None:
+            self._present([model_id])
+            changes.append(Update(MODELS, {"is_default": True}, {"id": model_id, "owner_id": None}))
+        self._store.apply(changes)
+
+    def reorder(self, ids: Sequence[int]) -> None:
+        """Show the given models in this order, in the places they have now among all others."""
+        self._present(ids)
+        rows = self._store.select(MODELS, columns=("id", "display_order"), order_by=("display_order", "id"))
+        moved = iter(dict.fromkeys(ids))
+        places: dict[int, int] = {}
+        last = 0
+        for row in rows:
+            last = max(row["display_order"], last + 1)
+            places[next(moved) if row["id"] in ids else row["id"]] = last
+        before = {row["id"]: row["display_order"] for row in rows}
+        changes = [Update(MODELS, {"display_order": place}, {"id": i}) for i, place in places.items() if before[i] != place]
+        if changes:
+            self._store.apply(changes)
+
+    def add_model(
+        self,
+        provider: str,
+        upstream_id: str,
+        *,
+        model_key: str | None = None,
+        display_name: str | None = None,
+        price: Price | None = None,
+        **values: Any,
+    ) -> Model:
+        """Add a model of a provider (by slug) for everyone and return it.
+
+        Its key is ``upstream_id`` unless given, or "provider-upstream id" where that is taken. Without a price the
+        catalogue's is stored, if it knows the model.
+        """
+        require(self._principal, Role.ADMIN)
+        owner, now = self.provider(provider), self._clock()
+        reference = values.setdefault("priced_as", catalogue_reference(owner.kind, upstream_id))
+        known = self._catalogue([reference], now).get(reference) if reference else None
+        given = {"upstream_id": upstream_id, "model_key": model_key or self._free_key(owner.slug, upstream_id), **values}
+        row = model_values({"display_name": display_name or upstream_id, **given})
+        if known is not None:
+            row = {"context_window": known.context_window, **row}
+        places = self._store.select(MODELS, columns=("display_order",), order_by=("-display_order",))
+        last = max((p["display_order"] for p in places if p["display_order"] < FIRST_DEMO_ORDER), default=0)
+        model_id = self._store.insert(MODELS, [{**row, "provider_id": owner.id, "display_order": last + 10}])[0]["id"]
+        prices = [price] if price else [known.price, *known.upcoming] if known else []
+        if prices:
+            self._store.apply([adding(model_id, p, p.valid_from or now, self._principal.name) for p in prices])
+        return self.get(model_id)
+
+    def update_model(self, model_id: int, *, version: int | None = None, **values: Any) -> Model:
+        """Change some fields of a model and return it."""
+        self._present([model_id])
+        if not self._store.update(MODELS, model_values(values), where={"id": model_id}, version=version):
+            raise UnknownModel(_GONE)
+        return self.get(model_id)
+
+    def delete_model(self, model_id: int, *, version: int | None = None) -> None:
+        """Remove a model and its prices; its calls stay in the log."""
+        self._present([model_id])
+        self._store.delete(MODELS, where={"id": model_id}, version=version)
+
+    def set_price(self, model_id: int, price: Price, *, valid_from: datetime | None = None) -> None:
+        """Add a price in force from a moment on (now unless given); earlier prices stay for earlier calls."""
+        self._present([model_id])
+        self._store.apply([adding(model_id, price, valid_from or self._clock(), self._principal.name)])
+
+    def prices(self, model_id: int) -> list[Price]:
+        """Return every price of a model, oldest first."""
+        return price_history(self._store, model_id)
+
+    def add_provider(self, slug: str, kind: str, *, display_name: str | None = None, **values: Any) -> Provider:
+        """Add a provider for everyone, such as another OpenAI-compatible server, and return it."""
+        require(self._principal, Role.ADMIN)
+        if kind not in KINDS:
+            raise InvalidValue(f"There is no kind of provider named {kind[:60]}; there are {', '.join(KINDS)}.", field="kind")
+        row = provider_values({"slug": slug, "display_name": display_name or KINDS[kind].label, **values})
+        self._store.insert(PROVIDERS, [{**row, "kind": kind}])
+        return self.provider(slug)
+
+    def set_provider(self, slug: str, *, version: int | None = None, **values: Any) -> Provider:
+        """Change a provider's display_name, base_url, settings or is_active and return it.
+
+        A base URL that leads to another host, port or scheme makes a stored key ask to be pasted again.
+        """
+        require(self._principal, Role.ADMIN)
+        provider = self.provider(slug)
+        if not self._store.update(PROVIDERS, provider_values(values), where={"id": provider.id}, version=version):
+            raise StaleVersion("This provider is not here any more. Reload to see the current list.")
+        return self.provider(values.get("slug", slug))
+
+    def seed(self) -> seeding.SeedResult:
+        """Put back missing built-in providers, models and prices; nothing that is there is changed."""
+        require(self._principal, Role.ADMIN)
+        return seeding.seed(self._store, self._catalogue, self._clock(), self._principal.name)
+
+    def export(self) -> dict[str, Any]:
+        """Return everyone's providers and models with their present prices as JSON; no key is in it."""
+        return transfer.export(self.providers(), self.models(), self._clock())
+
+    def import_(self, document: Any, *, dry_run: bool = False) -> transfer.ImportResult:
+        """Add and update models from what ``export`` wrote, all or none; raise InvalidValue with every problem found."""
+        require(self._principal, Role.ADMIN)
+        plan = transfer.plan(document, self.providers(), self.models())
+        if not dry_run:
+            transfer.carry_out(self._store, plan, self._clock(), self._principal.name)
+        return plan.result
+
+    def _present(self, ids: Iterable[int]) -> list[int]:
+        """Return the ids once each; raise NotAllowed for who may not change them, UnknownModel when one is gone."""
+        require(self._principal, Role.ADMIN)
+        wanted = sorted(set(ids))
+        found = self._visible(self._store.select(MODELS, columns=("id", "owner_id"), where={"id": wanted})) if wanted else []
+        if len(found) != len(wanted):
+            raise UnknownModel(_GONE)
+        return wanted
+
+    def _free_key(self, slug: str, upstream_id: str) -> str:
+        taken = self._store.count(MODELS, where={"model_key": upstream_id, "owner_id": None})
+        return f"{slug}-{upstream_id}" if taken else upstream_id

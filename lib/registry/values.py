@@ -1,0 +1,107 @@
+"""Providers and models as the rest of the house sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lib.credentials import KeyStatus
+from lib.pricing import Price
+from lib.providers.catalog import KINDS, ProviderKind
+
+CAPABILITIES = ("streaming", "tools", "vision", "json", "reasoning", "caching", "websearch", "files")
+"""What a model may be able to do, in display order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A place models are called at.
+
+    ``base_url`` is where calls go: ``own_base_url`` when an admin set one, else the setting of its kind, else the
+    kind's default. ``owner_id`` None means it belongs to everyone.
+    """
+
+    id: int
+    slug: str
+    kind: str
+    display_name: str
+    base_url: str | None
+    own_base_url: str | None
+    settings: Mapping[str, Any]
+    is_active: bool
+    owner_id: str | None
+    version: int
+    key: KeyStatus
+
+    @property
+    def info(self) -> ProviderKind | None:
+        """The row of its kind, None for a kind this version does not know."""
+        return KINDS.get(self.kind)
+
+    @property
+    def why_not(self) -> str | None:
+        """The first thing to do before any of its models can be called, in one short sentence; None when nothing is."""
+        info = self.info
+        if info is None or info.protocol is None:
+            return f"Modeldeck cannot call {self.display_name} yet"
+        if not self.is_active:
+            return "Provider is switched off"
+        if self.base_url is None and info.protocol != "demo":
+            return "Needs a base URL"
+        if self.key.source == "unreadable":
+            return f"Needs {_article(self.display_name)} {self.display_name} key again"
+        if not self.key.ready:
+            return f"Needs {_article(self.display_name)} {self.display_name} key"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model as the registry knows it; ``why_not`` says in one short sentence why it is not usable.
+
+    ``upstream_id`` is what the provider calls it, ``priced_as`` the catalogue entry its price comes from.
+    ``constraints`` maps a parameter to its [least, greatest] value, ``fallbacks`` are model keys in order.
+    """
+
+    id: int
+    model_key: str
+    provider: Provider
+    upstream_id: str
+    vendor: str | None
+    priced_as: str | None
+    display_name: str
+    model_type: str
+    capabilities: frozenset[str]
+    context_window: int | None
+    max_output_tokens: int | None
+    defaults: Mapping[str, Any]
+    constraints: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    fallbacks: tuple[str, ...]
+    is_active: bool
+    is_available: bool
+    hidden: bool
+    is_default: bool
+    display_order: int
+    owner_id: str | None
+    version: int
+    price: Price | None
+
+    @property
+    def why_not(self) -> str | None:
+        """The first thing to do before this model can be called; None when it is usable."""
+        if not self.is_available:
+            return "Gone at the provider"
+        if self.provider.why_not is not None:
+            return self.provider.why_not
+        return None if self.is_active else "Switched off"
+
+    @property
+    def usable(self) -> bool:
+        """Whether a call can be made: switched on, seen at the provider, provider on and callable, key at hand."""
+        return self.why_not is None
+
+
+def _article(name: str) -> str:
+    return "an" if name[:1].upper() in "AEIOU" else "a"
