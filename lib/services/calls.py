@@ -1,0 +1,127 @@
+"""From what a person asks to what the router carries: parameters checked, model, key and address put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from lib.access import Principal
+from lib.chat import Message, Request, Tool
+from lib.errors import InvalidValue
+from lib.providers import ProviderAdapter, default_endpoint, open_adapter
+from lib.registry import Model, Provider
+from lib.routing import Candidate, RoutedCall
+from lib.usage import KeyScope, Source
+
+_BOUNDED = {"temperature": "Temperature", "top_p": "Top-p"}
+_OPTIONS: Mapping[str, tuple[str, ...]] = {"openai_chat": ("include_usage",), "demo": ("pace",)}
+"""Adapter options that a provider's settings may set, by wire protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatCall:
+    """What a person or program asks: ``model`` is an id, key or name, None for the default one."""
+
+    messages: Sequence[Message]
+    model: str | int | None = None
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    tools: Sequence[Tool] = ()
+    tool_choice: str | None = None
+    response_format: str | Mapping[str, Any] | None = None
+    reasoning_effort: str | None = None
+    stop: Sequence[str] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    source: Source = "playground"
+    conversation_id: str | None = None
+    message_id: str | None = None
+    api_token_id: int | None = None
+
+
+def check_call(model: Model, call: ChatCall) -> None:
+    """Refuse, with a sentence, what the model's constraints do not allow."""
+    if not call.messages:
+        raise InvalidValue("Write a message first.", field="messages")
+    for name, label in _BOUNDED.items():
+        value, bounds = getattr(call, name), model.constraints.get(name)
+        if value is None or bounds is None:
+            continue
+        low, high = bounds
+        if low == high != value:
+            raise InvalidValue(f"{label} is fixed at {low:g} for {model.display_name}; leave it unset.", field=name)
+        if not low <= value <= high:
+            raise InvalidValue(f"{label} must be from {low:g} to {high:g} for {model.display_name}, not {value:g}.", field=name)
+    most = model.max_output_tokens
+    if call.max_tokens is not None and not (1 <= call.max_tokens and (most is None or call.max_tokens <= most)):
+        allowed = f"from 1 to {most:,}" if most is not None else "1 or more"
+        raise InvalidValue(f"Max tokens must be {allowed} for {model.display_name}, not {call.max_tokens:,}.", field="max_tokens")
+
+
+def candidate_of(model: Model, api_key: SecretStr | None, scope: KeyScope | None, *, base_url: str | None = None, why: str) -> Candidate:
+    """Return a model as the router calls it; ``base_url`` stands in for the provider's own."""
+    provider = model.provider
+    return Candidate(
+        model_key=model.model_key,
+        model_name=model.display_name,
+        upstream_id=model.upstream_id,
+        kind=provider.kind,
+        provider=provider.slug,
+        provider_name=provider.display_name,
+        endpoint=default_endpoint(provider.kind),
+        model_id=model.id,
+        provider_id=provider.id,
+        base_url=base_url or provider.base_url,
+        api_key=api_key,
+        key_scope=scope,
+        price=model.price,
+        options=options_of(provider, model.max_output_tokens),
+        why=why,
+    )
+
+
+def options_of(provider: Provider, max_output_tokens: int | None) -> dict[str, Any]:
+    """Return what an adapter is told beside address and key."""
+    protocol = provider.info.protocol if provider.info else None
+    options = {name: provider.settings[name] for name in _OPTIONS.get(protocol or "", ()) if name in provider.settings}
+    if protocol == "anthropic" and max_output_tokens is not None:
+        options["default_max_tokens"] = max_output_tokens  # this protocol requires a limit: unset means the model's own
+    return options
+
+
+def adapter_for(candidate: Candidate) -> ProviderAdapter:
+    """Return the adapter that reaches a candidate with its own key."""
+    return open_adapter(candidate.kind, base_url=candidate.base_url, api_key=candidate.api_key, **candidate.options)
+
+
+def routed_call(principal: Principal, call: ChatCall, candidates: tuple[Candidate, ...]) -> RoutedCall:
+    """Return a principal's call on its way to the candidates, under a new request id."""
+    return RoutedCall(
+        request_id=str(uuid4()),
+        request=Request(
+            model="",  # each candidate's own id takes its place
+            messages=call.messages,
+            system=call.system,
+            tools=call.tools,
+            temperature=call.temperature,
+            top_p=call.top_p,
+            max_tokens=call.max_tokens,
+            response_format=call.response_format,
+            tool_choice=call.tool_choice,
+            reasoning_effort=call.reasoning_effort,
+            stop=call.stop,
+            extra=call.extra,
+        ),
+        candidates=candidates,
+        source=call.source,
+        user_id=principal.user_id,
+        user_name=principal.name,
+        conversation_id=call.conversation_id,
+        message_id=call.message_id,
+        api_token_id=call.api_token_id,
+    )

@@ -1,0 +1,180 @@
+"""Services: what one process works with, and how it is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy.engine import Engine
+
+from lib import __version__
+from lib.access import Principal, Role, require
+from lib.chat import Event
+from lib.credentials import KeyRing, KeyStatus
+from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
+from lib.logs import get_logger
+from lib.net import close_shared_client
+from lib.registry import Model, Provider, Registry
+from lib.routing import Routed, RoutedCall, Router, SqlHints
+from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, routed_call
+from lib.services.key_trial import TestResult, try_key
+from lib.settings import Settings
+from lib.store.base import Actor, Store
+from lib.store.database import check, open_database
+from lib.store.engine import open_engine
+from lib.store.fold import fold_once
+from lib.store.sql import SqlStore, utc_now
+from lib.usage import Attempt, Heartbeat, Ledger
+
+_SYSTEM = Principal("", "Modeldeck", Role.ADMIN)
+_PROFILES = "profiles"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What this process works with, built once by ``open_services``; safe to use from many threads."""
+
+    settings: Settings
+    engine: Engine
+    analytics_engine: Engine
+    keys: KeyRing
+    ledger: Ledger
+    router: Router
+    heartbeat: Heartbeat
+    clock: Callable[[], datetime] = utc_now
+    origin: str = "page"
+
+    def store(self, principal: Principal) -> Store:
+        """Return the tables as this principal may use them."""
+        return SqlStore(self.engine, Actor(principal.name, principal.user_id or None, self.origin), clock=self.clock)
+
+    def registry(self, principal: Principal) -> Registry:
+        """Return the models and providers as this principal may see and change them."""
+        return Registry(self.store(principal), self.keys, self.settings, principal, self.clock)
+
+    def revision(self) -> str:
+        """Return a string that changes when any model, provider, price or key does, in whichever process."""
+        return self.registry(_SYSTEM).revision()
+
+    def chat(self, principal: Principal, call: ChatCall) -> Generator[Event | Attempt, None, None]:
+        """Return a model's answer as a stream of events and attempts, the final attempt last.
+
+        Raises at once, before anything is sent, UnknownModel, ModelNotUsable, InvalidValue (a parameter the model
+        does not take), KeyRequired or WrongEncryptionKey; while iterating StoreUnavailable and ProviderError.
+        Closing the generator stops the provider and records the attempt as cancelled.
+        """
+        return self.router.stream(self._routed(principal, call))
+
+    def complete(self, principal: Principal, call: ChatCall) -> Routed:
+        """Return a model's whole answer and its attempts; raises what ``chat`` raises."""
+        return self.router.complete(self._routed(principal, call))
+
+    def test_key(self, principal: Principal, provider: Provider, api_key: str, base_url: str | None = None) -> TestResult:
+        """Make one small real call with exactly this key, which is not stored, and say how it went."""
+        require(principal, Role.ADMIN)
+        models = self.registry(principal).models(provider=provider.slug)
+        return try_key(Router(self.ledger, None, adapter_for), principal, provider, models, api_key, base_url)
+
+    def set_key(self, principal: Principal, provider: Provider, api_key: str, *, tested: bool = False) -> KeyStatus:
+        """Store a provider's key for everyone, encrypted; its models are usable from the next call on."""
+        require(principal, Role.ADMIN)
+        return self.keys.set_system_key(provider, api_key, self._actor(principal), tested_at=self.clock() if tested else None)
+
+    def remove_key(self, principal: Principal, provider: Provider) -> KeyStatus:
+        """Forget a provider's stored key; one from the environment counts again."""
+        require(principal, Role.ADMIN)
+        return self.keys.remove_system_key(provider, self._actor(principal))
+
+    def preference(self, principal: Principal, name: str) -> Any:
+        """Return what this principal's profile remembers under a name; None when nothing."""
+        rows = self.store(principal).select(_PROFILES, columns=("preferences",), where={"user_id": principal.user_id})
+        return rows[0]["preferences"].get(name) if rows else None
+
+    def set_preference(self, principal: Principal, name: str, value: Any) -> None:
+        """Remember a JSON value under a name in this principal's profile."""
+        store = self.store(principal)
+        rows = store.select(_PROFILES, columns=("preferences", "version"), where={"user_id": principal.user_id})
+        if rows:
+            kept = {**rows[0]["preferences"], name: value}
+            store.update(_PROFILES, {"preferences": kept}, where={"user_id": principal.user_id})
+        else:
+            profile = {"user_id": principal.user_id, "display_name": principal.name, "role": str(principal.role)}
+            store.insert(_PROFILES, [{**profile, "preferences": {name: value}}])
+
+    def health(self) -> dict[str, Any]:
+        """Return mode, schema state, version and how many finished calls wait to be saved; raises StoreUnavailable."""
+        return {
+            "mode": self.settings.mode,
+            "schema": check(self.engine).state,
+            "version": __version__,
+            "unsaved_calls": self.ledger.unsaved,
+        }
+
+    def close(self) -> None:
+        """Stop the heartbeat, sign this process off and let go of every connection."""
+        self.heartbeat.stop()
+        try:
+            self.ledger.stop()
+        except ModeldeckError as error:
+            get_logger("services").error("ledger.not_stopped", error=str(error), unsaved=self.ledger.unsaved)
+        close_shared_client()
+        self.engine.dispose()
+        self.analytics_engine.dispose()
+
+    def _actor(self, principal: Principal) -> Actor:
+        return Actor(principal.name, principal.user_id, self.origin)
+
+    def _routed(self, principal: Principal, call: ChatCall) -> RoutedCall:
+        model, why = self._model(principal, call.model)
+        if model.why_not is not None:
+            raise ModelNotUsable(f"{model.display_name} cannot be used. {model.why_not}.")
+        check_call(model, call)
+        key = self.keys.resolve(model.provider, model, principal.user_id)
+        return routed_call(principal, call, (candidate_of(model, key.api_key, key.scope, why=why),))
+
+    def _model(self, principal: Principal, ref: str | int | None) -> tuple[Model, str]:
+        registry = self.registry(principal)
+        if ref is not None:
+            return registry.get(ref), "asked for"
+        model = registry.default()
+        if model is None:
+            raise ModelNotUsable("No model is usable yet. Add a provider key, then switch a model on.")
+        return model, "default"
+
+
+def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now, origin: str = "page") -> Services:
+    """Open the database and build everything on it; an empty registry is filled with the built-in models.
+
+    ``origin`` names in the audit log where changes come from: page, cli, api or job. Raises SettingsError for a mode
+    this version does not serve, and StoreUnavailable with the sentence to show when the database cannot be used.
+    """
+    if settings.mode == "supabase":
+        raise SettingsError("This version does not work with Supabase yet; remove the SUPABASE_ settings.")
+    engine = open_database(settings)
+    try:
+        analytics_engine = open_engine(settings.analytics_url) if settings.analytics_url else engine
+        keys = KeyRing(engine, settings, clock)
+        ledger = Ledger(engine, instance_id=str(uuid4()), clock=clock)
+        router = Router(ledger, SqlHints(clock=clock) if settings.learn_from_failures else None, adapter_for)
+        chores: list[Callable[[], object]] = [ledger.heartbeat, ledger.mark_interrupted]
+        if engine.dialect.name == "postgresql":
+            chores.append(partial(fold_once, engine, ledger.instance_id))
+        services = Services(settings, engine, analytics_engine, keys, ledger, router, Heartbeat(chores), clock, origin)
+        _seed_when_empty(services)
+        ledger.register(__version__)
+        ledger.mark_interrupted()
+    except BaseException:
+        engine.dispose()
+        raise
+    services.heartbeat.start()
+    return services
+
+
+def _seed_when_empty(services: Services) -> None:
+    if not services.store(_SYSTEM).count("llm_providers"):
+        result = services.registry(_SYSTEM).seed()
+        get_logger("services").info("registry.seeded", models=len(result.added))
