@@ -91,8 +91,7 @@ def stream(transport: Transport, path: str, body: Mapping[str, Any], reader: Rea
     try:
         with closing(answer.documents()) as documents:
             for document in documents:
-                for event in read(document):
-                    yield event
+                yield from read(document)
                 if reader.ended:
                     answer.ended = True
     except ProviderError:

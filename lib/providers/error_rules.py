@@ -83,7 +83,7 @@ CONTEXT = _rule(
     r"\btoken count\b.{0,60}\bexceed",
     r"\bexceed\w*\b.{0,40}\b(?:maximum|limit|context)\b.{0,30}\b(?:input )?tokens\b(?! per\b)",
     r"\breduce (?:the )?(?:length|size) of (?:the |your )?(?:messages?|prompt|input|either)",
-    r"\binputs? tokens\b.{0,40}\bmax_new_tokens\b",
+    r"\binputs?\W{1,3}tokens\b.{0,40}\bmax_new_tokens\b",
     r"\bstring too long\b",
     r"\b(?:prompt|input|request)\b.{0,20}\blonger than\b",
 )

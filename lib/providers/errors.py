@@ -204,7 +204,8 @@ def _sentence(
     lead, advice = _SENTENCES[kind]
     if kind == "network" and retryable is False:
         advice = "Check the base URL on the Providers page, and whether a proxy answers in its place."
-    who = KINDS[provider].label if provider in KINDS else provider or "The provider"
+    row = KINDS.get(provider or "")
+    who = row.label if row else provider or "The provider"
     detail = redact(found.message, *secrets)
     if len(detail) > _LONGEST_DETAIL:
         detail = detail[:_LONGEST_DETAIL].rstrip() + "…"

@@ -11,7 +11,8 @@ CAP = 600.0
 """Seconds: a longer wait asked for is honoured only this far, since nobody waits a day for an answer."""
 
 _DURATION = re.compile(r"(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m(?!s))?\s*(?:(\d+(?:\.\d+)?)s)?\s*(?:(\d+(?:\.\d+)?)ms)?", re.IGNORECASE)
-_SPAN = r"(\d+(?:\.\d+)?\s*(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)\b(?:\s*\d+(?:\.\d+)?\s*(?:ms|s|m)\b)*)"
+_UNIT = r"(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|h)(?![a-z])"
+_SPAN = rf"((?:\d+(?:\.\d+)?\s*{_UNIT}\s*)+)"
 _IN_TEXT = re.compile(
     rf"\b(?:try again|retry|available|wait|reset\w*)(?:\s+(?:again|after|in|for|your request|another))*\s+(?:about\s+)?{_SPAN}", re.I
 )

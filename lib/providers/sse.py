@@ -59,7 +59,7 @@ class Decoder:
         name = b""
         data: list[bytes] = []
         for line in block.split(b"\n"):
-            field, colon, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
+            field, _, value = line.removeprefix(b"\xef\xbb\xbf").partition(b":")
             value = value[1:] if value[:1] == b" " else value
             if field == b"data":
                 data.append(value)

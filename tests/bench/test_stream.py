@@ -1,0 +1,14 @@
+"""The bench of streaming measures what it says: both sides read the same answer, and the result has its fields."""
+
+from __future__ import annotations
+
+from tests.bench.stream import TARGET, measure_stream
+
+
+def test_a_short_run_measures_both_sides_of_the_same_stream() -> None:
+    result = measure_stream(rounds=3)
+
+    assert result["target"] == TARGET
+    assert result["details"]["rounds"] == 3
+    assert result["details"]["adapter_us"] > 0 < result["details"]["raw_us"]
+    assert 0 < result["ratio"] < 10

@@ -1,0 +1,136 @@
+"""Recorded traffic of real providers, arriving in pieces cut at random, reads as what was said.
+
+Recordings whose expectation is not ours:
+
+- anthropic/anthropic-c1c2674056.json: the stream starts a second message after showing reasoning of the first. It
+  expects only the second's reasoning; what a reader has seen cannot be taken back, so ours holds both.
+- openai_chat/openai_chat-9b9c206e6a.json: no chunk has a finish reason, so the answer counts as truncated. Its tool
+  call and usage, complete by then, are still handed out.
+- azure/azure-f3f74c4cb4.json: an error document with status 200. It expects an empty answer; ours is the error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from lib.chat import Completion, Event, Finish, Message, Request, fold
+from lib.errors import ProviderError, StreamTruncated
+from lib.net import new_client
+from lib.providers import KINDS, default_endpoint, open_adapter
+from lib.providers.anthropic import FINISH_REASONS as ANTHROPIC_REASONS
+from lib.providers.openai_chat import FINISH_REASONS as OPENAI_REASONS
+from tests.replay import ReplayServer, recorded, split_at_random
+
+_DIR = os.environ.get("CONFORMANCE_DIR")
+if not _DIR:
+    pytest.skip("CONFORMANCE_DIR is not set: no recorded traffic to read", allow_module_level=True)
+
+ASK = Request("m", (Message("user", "Hello"),))
+SEEDS = range(8)
+REASONING = {"anthropic-c1c2674056.json": "I will call the tool.Let me call the tool."}
+NO_FINISH = {"openai_chat-9b9c206e6a.json"}
+REFUSED = {"azure-f3f74c4cb4.json": "content-filter"}
+
+
+def _recordings() -> list[Path]:
+    paths = sorted(Path(_DIR or "").glob("traffic/*/*.json"))
+    return [path for path in paths if json.loads(path.read_text(encoding="utf-8"))["api"] in ("openai_chat", "anthropic")]
+
+
+RECORDINGS = _recordings()
+
+
+class Pieces(httpx.SyncByteStream):
+    """A body that arrives in the given pieces."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._pieces
+
+
+def kind_of(recording: dict[str, Any]) -> str:
+    return recording["provider"] if recording["provider"] in KINDS else "openai"
+
+
+def read(recording: dict[str, Any], seed: int) -> tuple[Completion, ProviderError | None]:
+    """Return what the adapter makes of a recording, and the error it ended in."""
+    response, kind = recording["response"], kind_of(recording)
+    pieces = split_at_random(response["body"].encode(), seed)
+    answer = httpx.Response(response["status"], stream=Pieces(pieces), headers={"content-type": response["content_type"]})
+    events: list[Event] = []
+    with new_client(httpx.MockTransport(lambda _: answer)) as client:
+        adapter = open_adapter(kind, base_url="http://provider.test", api_key="k", client=client)
+        try:
+            if not recording["stream"]:
+                return adapter.complete(ASK, default_endpoint(kind)), None
+            for event in adapter.stream(ASK, default_endpoint(kind)):
+                events.append(event)
+        except ProviderError as error:
+            return fold([*events, Finish("other")]), error
+    return fold(events), None
+
+
+def comparable(calls: Any) -> list[tuple[str, str, Any]]:
+    """Return tool calls with their arguments parsed where they are JSON."""
+
+    def parsed(arguments: Any) -> Any:
+        try:
+            return json.loads(arguments) if isinstance(arguments, str) else dict(arguments)
+        except ValueError:
+            return arguments
+
+    return [(call["id"], call["name"], parsed(call["arguments"])) for call in calls]
+
+
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_a_recording_reads_as_what_was_said(path: Path) -> None:
+    recording = json.loads(path.read_text(encoding="utf-8"))
+    expected = recording["expected"]
+    reasons = ANTHROPIC_REASONS if recording["api"] == "anthropic" else OPENAI_REASONS
+    for seed in SEEDS:
+        answer, error = read(recording, seed)
+        if path.name in REFUSED:
+            assert error is not None and error.kind == REFUSED[path.name]
+            return
+        assert (isinstance(error, StreamTruncated), error is None) == ((True, False) if path.name in NO_FINISH else (False, True))
+        assert answer.text == expected["text"]
+        assert answer.reasoning == REASONING.get(path.name, expected["thinking"])
+        calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.tool_calls]
+        assert comparable(calls) == comparable(expected["tool_calls"])
+        if path.name not in NO_FINISH:
+            assert (answer.finish_reason, answer.model) == (reasons[expected["finish_reason"]], expected["model"])
+        check_usage(answer, expected["usage"])
+
+
+def check_usage(answer: Completion, expected: dict[str, Any] | None) -> None:
+    if expected is None:
+        assert answer.usage is None
+        return
+    assert answer.usage is not None
+    ours = (answer.usage.input, answer.usage.output, answer.usage.cache_read, answer.usage.cache_write, answer.usage.reasoning)
+    names = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+    assert ours == tuple(expected[name] for name in names)
+    assert answer.usage.cache_write_1h == (expected.get("cache_write_1h") or 0)
+
+
+@pytest.mark.parametrize("api", ["openai_chat", "anthropic"])
+def test_a_recording_over_a_real_socket_reads_the_same(api: str) -> None:
+    """The replay server stands in for the provider, one connection for all of its recordings."""
+    found = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in RECORDINGS]
+    chosen = [(path, r) for path, r in found if r["api"] == api and r["stream"] and path.name not in NO_FINISH]
+    assert chosen
+    with ReplayServer(*(recorded(path, split=7) for path, _ in chosen)) as server, new_client() as client:
+        for _, recording in chosen:
+            kind = kind_of(recording)
+            adapter = open_adapter(kind, base_url=server.base_url, api_key="k", client=client)
+            assert fold(adapter.stream(ASK, default_endpoint(kind))).text == recording["expected"]["text"]
+        assert server.connections == 1
