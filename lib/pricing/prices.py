@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -12,6 +13,7 @@ from lib.pricing.price import RATE_NAMES, Price, Rates, Tier
 from lib.store.base import Insert, Is, Row, Store
 
 TABLE = "llm_model_prices"
+_COLUMNS = tuple(f.name for f in fields(Price))
 
 
 def prices_at(store: Store, model_ids: Iterable[int], moment: datetime) -> dict[int, Price]:
@@ -20,7 +22,7 @@ def prices_at(store: Store, model_ids: Iterable[int], moment: datetime) -> dict[
     Of the rows dated up to the moment the latest counts, and of several of one date the one added last.
     """
     where = {"model_id": list(model_ids), "valid_from": Is("le", moment)}
-    rows = store.select(TABLE, where=where, order_by=("valid_from", "id"))
+    rows = store.select(TABLE, columns=_COLUMNS, where=where, order_by=("valid_from", "id"))
     latest = {row["model_id"]: row for row in rows}
     return {model_id: price_from_row(row) for model_id, row in latest.items()}
 
@@ -32,7 +34,9 @@ def price_at(store: Store, model_id: int, moment: datetime) -> Price | None:
 
 def price_history(store: Store, model_id: int) -> list[Price]:
     """Return every price a model ever had or will have, oldest first."""
-    return [price_from_row(row) for row in store.select(TABLE, where={"model_id": model_id}, order_by=("valid_from", "id"))]
+    return [
+        price_from_row(row) for row in store.select(TABLE, columns=_COLUMNS, where={"model_id": model_id}, order_by=("valid_from", "id"))
+    ]
 
 
 def adding(model_id: int, price: Price, valid_from: datetime, created_by: str | None) -> Insert:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from lib.settings import Settings
 from lib.store.base import Is, Row, Store, Where
 
 PROVIDERS, MODELS = "llm_providers", "llm_models"
+_COLUMNS = (*(f.name for f in fields(Model) if f.name not in ("provider", "price")), "provider_id")
 _KIND_ORDER = {kind: place for place, kind in enumerate(KINDS)}
 _LARGEST_ID = 2**63 - 1
 
@@ -69,12 +71,13 @@ class Reader:
         ``provider`` is a slug; ``search`` holds words that must all occur in a model's names, whatever their case.
         """
         words = (search or "").casefold().split()
+        where = {"is_active": True if usable else active, "hidden": hidden}
+        rows = self._select({column: value for column, value in where.items() if value is not None})
         return [
             model
-            for model in self._models(self._store.select(MODELS, order_by=("display_order", "id")))
+            for model in self._models(rows)
             if (active is None or model.is_active == active)
             and (usable is None or model.usable == usable)
-            and (hidden is None or model.hidden == hidden)
             and (provider is None or model.provider.slug == provider)
             and (capability is None or capability in model.capabilities)
             and all(word in _names(model) for word in words)
@@ -100,7 +103,7 @@ class Reader:
         """
         text = str(ref).strip()
         for where in self._ways(text):
-            rows = self._visible(self._store.select(MODELS, where=where, order_by=("display_order", "id")))
+            rows = self._visible(self._select(where))
             own = [row for row in rows if row["owner_id"] is not None]
             rows = own if len(own) == 1 else rows
             if len(rows) > 1:
@@ -136,6 +139,9 @@ class Reader:
         keys = [row["model_key"] for row in self._visible(self._store.select(MODELS, columns=("model_key", "owner_id")))]
         near = difflib.get_close_matches(text, keys, n=1)
         return f" Did you mean {near[0]}?" if near else ""
+
+    def _select(self, where: Where) -> list[Row]:
+        return self._store.select(MODELS, columns=_COLUMNS, where=where, order_by=("display_order", "id"))
 
     def _visible(self, rows: Iterable[Row]) -> list[Row]:
         return [row for row in rows if row["owner_id"] is None or row["owner_id"] == self._principal.user_id]

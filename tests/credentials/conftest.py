@@ -14,8 +14,6 @@ from sqlalchemy.engine import Engine
 from lib.credentials import KeyRing
 from lib.settings import Settings
 from lib.store.base import Actor
-from lib.store.engine import open_engine
-from lib.store.schema import metadata
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ACTOR = Actor("Ada", origin="page")
@@ -39,16 +37,13 @@ class Ref:
 
 def settings_for(folder: Path, **values: str) -> Settings:
     secrets = {name: SecretStr(value) for name, value in values.items()}
-    return Settings(
-        "embedded", folder, SecretStr(f"sqlite:///{folder / 'keys.db'}"), encryption_key=secrets.get("ENCRYPTION_KEY"), values=secrets
-    )
+    return Settings("embedded", folder, SecretStr(""), encryption_key=secrets.get("ENCRYPTION_KEY"), values=secrets)
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    engine = open_engine(SecretStr(f"sqlite:///{tmp_path / 'keys.db'}"))
-    metadata.create_all(engine)
-    return engine
+def engine(sqlite_engine: Engine) -> Engine:
+    """The database file of these tests, modeldeck.db."""
+    return sqlite_engine
 
 
 @pytest.fixture

@@ -221,8 +221,8 @@ def test_the_key_is_nowhere_in_the_database_files_or_the_logs(
     keys.resolve(OPENAI)
     keys.rotate(ACTOR)
     logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
-    files = list(tmp_path.glob("keys.db*"))
-    assert {f.name for f in files} >= {"keys.db", "keys.db-wal"}
+    files = list(tmp_path.glob("modeldeck.db*"))
+    assert {f.name for f in files} >= {"modeldeck.db", "modeldeck.db-wal"}
     written = b"".join(f.read_bytes() for f in files)
     assert b"sk-cana...81c4" in written  # the preview is, so the search looks in the right place
     assert CANARY.encode() not in written

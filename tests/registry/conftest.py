@@ -18,7 +18,6 @@ from lib.registry import Registry
 from lib.registry.seeding import Catalogue
 from lib.settings import Settings
 from lib.store.base import Actor
-from lib.store.database import open_database
 from lib.store.engine import open_engine
 from lib.store.sql import SqlStore
 
@@ -30,15 +29,15 @@ NOTHING_SET: Mapping[str, str] = {}
 class House:
     """One data folder; ``registry`` opens it as a process with these settings would."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, engine: Engine | None = None) -> None:
         self.folder = folder
         self.now = NOW
-        self.engine: Engine = open_engine(SecretStr(f"sqlite:///{folder / 'modeldeck.db'}"))
+        self.engine = engine or open_engine(SecretStr(f"sqlite:///{folder / 'modeldeck.db'}"))
         self.store = SqlStore(self.engine, ACTOR, clock=lambda: self.now)
 
     def settings(self, values: Mapping[str, str] = NOTHING_SET) -> Settings:
         secrets = {name: SecretStr(value) for name, value in values.items()}
-        return Settings("embedded", self.folder, SecretStr(""), values=secrets)
+        return Settings("embedded", self.folder, SecretStr(""), encryption_key=secrets.get("ENCRYPTION_KEY"), values=secrets)
 
     def keys(self, values: Mapping[str, str] = NOTHING_SET) -> KeyRing:
         return KeyRing(self.engine, self.settings(values), lambda: self.now)
@@ -62,18 +61,8 @@ def copy_of(source: Path, folder: Path) -> House:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("template")
-    engine = open_database(Settings("embedded", folder, SecretStr(f"sqlite:///{folder / 'modeldeck.db'}")))
-    with engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-    engine.dispose()
-    return folder / "modeldeck.db"
-
-
-@pytest.fixture(scope="session")
-def seeded_template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    house = copy_of(template, tmp_path_factory.mktemp("seeded"))
+def seeded_template(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    house = copy_of(sqlite_template, tmp_path_factory.mktemp("seeded"))
     house.registry().seed()
     with house.engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -82,9 +71,9 @@ def seeded_template(template: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def house(template: Path, tmp_path: Path) -> Iterator[House]:
+def house(sqlite_template: Path, tmp_path: Path) -> Iterator[House]:
     """An empty database with two callable providers."""
-    made = copy_of(template, tmp_path)
+    made = copy_of(sqlite_template, tmp_path)
     made.store.insert(
         "llm_providers", [{"slug": kind, "kind": kind, "display_name": name} for kind, name in (("openai", "OpenAI"), ("demo", "Demo"))]
     )

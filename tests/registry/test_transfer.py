@@ -14,7 +14,9 @@ from lib.pricing import Price
 from tests.registry.conftest import ACTOR, House, copy_of
 
 
-def test_what_is_exported_arrives_elsewhere_and_arriving_twice_changes_nothing(seeded: House, template: Path, tmp_path: Path) -> None:
+def test_what_is_exported_arrives_elsewhere_and_arriving_twice_changes_nothing(
+    seeded: House, sqlite_template: Path, tmp_path: Path
+) -> None:
     source = seeded.registry()
     source.add_provider("lab", "openai-compatible", base_url="http://lab:8000/v1")
     source.add_model("lab", "our-model", display_name="Ours", is_active=True, price=Price(input=Decimal("0.123456789"), output=Decimal(1)))
@@ -24,7 +26,7 @@ def test_what_is_exported_arrives_elsewhere_and_arriving_twice_changes_nothing(s
     assert "sk-canary" not in text
 
     (tmp_path / "other").mkdir()
-    target = copy_of(template, tmp_path / "other").registry()
+    target = copy_of(sqlite_template, tmp_path / "other").registry()
     result = target.import_(json.loads(text))
     assert len(result.added) == len(source.models()) and not result.updated
     assert _content(target.export()) == _content(source.export())
