@@ -20,7 +20,12 @@ from lib.store.base import Change, Row, Store
 
 Catalogue = Callable[[Sequence[str], datetime], Mapping[str, CataloguePrice]]
 DEMO_PRICE = Price(
-    input=Decimal("0.5"), output=Decimal("1.5"), cache_read=Decimal("0.05"), source="seed", source_detail="demo price, nothing is charged"
+    input=Decimal("0.5"),
+    output=Decimal("1.5"),
+    cache_read=Decimal("0.05"),
+    cache_write_5m=Decimal("0.625"),
+    source="seed",
+    source_detail="demo price, nothing is charged",
 )
 
 
