@@ -82,7 +82,7 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
         structlog.stdlib.BoundLogger,
         structlog.wrap_logger(
             logging.getLogger(name),
-            processors=[structlog.stdlib.filter_by_level, *_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+            processors=[structlog.stdlib.filter_by_level, *_SHARED, _hand_over],
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         ),
@@ -155,6 +155,12 @@ def _redacted(record: logging.LogRecord, known: tuple[str, ...]) -> logging.LogR
 
 def _argument(value: object, known: tuple[str, ...]) -> object:
     return value if value is None or isinstance(value, int | float) else redact(str(value), *known)
+
+
+def _hand_over(logger: Any, method: str, event: EventDict) -> tuple[tuple[EventDict], dict[str, Any]]:
+    """Pass a masked event to logging without its exc_info: the masked text is in the event, the exception itself is not masked."""
+    args, kwargs = structlog.stdlib.ProcessorFormatter.wrap_for_formatter(logger, method, event)
+    return args, {**kwargs, "exc_info": None}
 
 
 def _clean(event: EventDict, known: tuple[str, ...] = ()) -> EventDict:

@@ -263,8 +263,18 @@ def test_lines_below_the_level_are_not_written(lines: io.StringIO) -> None:
 
 
 def test_an_unconfigured_process_never_logs_on_stdout() -> None:
-    code = f"from lib.logs import get_logger; get_logger('x').error('e', value={KEYS['openai']!r})"
+    code = f"""
+from lib.logs import get_logger
+log = get_logger("x")
+log.error("e", value={KEYS["openai"]!r})
+try:
+    raise RuntimeError({KEYS["groq"]!r})
+except RuntimeError as error:
+    log.exception("raised")
+    log.error("passed on", exc_info=error)
+"""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == ""
     assert "sk-***" in done.stderr
+    assert done.stderr.count("RuntimeError: gsk_***") == 2
     assert "anary" not in done.stderr
