@@ -23,6 +23,7 @@ ERRORS: tuple[tuple[type[errors.ModeldeckError], int, str], ...] = (
     (errors.CredentialError, 500, "credentials"),
     (errors.UnknownModel, 404, "unknown_model"),
     (errors.ModelNotUsable, 409, "model_not_usable"),
+    (errors.ModelError, 409, "model"),
     (errors.ProviderError, 502, "provider"),
     (errors.ModeldeckError, 500, "modeldeck"),
 )

@@ -37,21 +37,24 @@ def chat(model: str, prompt: str, system: str | None, no_stream: bool, as_json: 
     from lib.services import ChatCall
 
     if prompt == "-":
-        prompt = click.get_text_stream("stdin").read().strip()
+        prompt = sys.stdin.read().strip()
     if not prompt:
         raise click.UsageError("The prompt is empty.")
-    streaming = not (no_stream or as_json)
+    call = ChatCall(model=model, messages=(Message("user", prompt),), system=system, source="cli")
     with session() as opened:
-        call = ChatCall(model=model, messages=(Message("user", prompt),), system=system, source="cli")
-        answer = gather(opened.services.chat(opened.principal, call), _print if streaming else lambda text: None)
-    emit(as_json, answer_document(answer), [] if streaming else [_shown(answer.text)])
-    if streaming:
-        click.echo()
-    if not as_json:
-        click.echo(strip(answer), err=True)
+        if no_stream:
+            routed = opened.services.complete(opened.principal, call)
+            answer = Answer(routed.completion.text, list(routed.attempts))
+        else:
+            answer = gather(opened.services.chat(opened.principal, call), None if as_json else _print)
+    if as_json:
+        emit(True, answer_document(answer), ())
+        return
+    click.echo(_shown(answer.text) if no_stream else "")
+    click.echo(strip(answer), err=True)
 
 
-def gather(events: Iterable[Event | Attempt], show: Callable[[str], None] = lambda text: None) -> Answer:
+def gather(events: Iterable[Event | Attempt], show: Callable[[str], None] | None = None) -> Answer:
     """Collect a call's text and attempts, handing each piece of text to ``show`` as it comes."""
     from lib.chat import TextDelta
     from lib.usage import Attempt
@@ -61,7 +64,8 @@ def gather(events: Iterable[Event | Attempt], show: Callable[[str], None] = lamb
         match event:
             case TextDelta():
                 pieces.append(event.text)
-                show(event.text)
+                if show is not None:
+                    show(event.text)
             case Attempt():
                 answer.attempts.append(event)
     answer.text = "".join(pieces)

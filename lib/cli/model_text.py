@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lib.pricing import Price
 from lib.registry import Model
 
 ON, WAITING, OFF = "🟢", "🟡", "⚪"
@@ -54,9 +55,7 @@ def model_document(model: Model) -> dict[str, Any]:
         "usable": model.usable,
         "why_not": model.why_not,
         "fallbacks": list(model.fallbacks),
-        "price": None
-        if price is None
-        else {name: _rate(getattr(price, name)) for name in RATES} | {"source": price.source, "valid_from": price.valid_from.isoformat()},
+        "price": None if price is None else _price_document(price),
     }
 
 
@@ -72,7 +71,13 @@ def details(model: Model) -> Iterator[str]:
         yield "  price: none known, so its calls are unpriced"
         return
     rates = ", ".join(f"{name.replace('_', ' ')} {price[name]}" for name in RATES if price[name] is not None)
-    yield f"  price in USD per 1M tokens: {rates} (from {price['source']}, valid from {price['valid_from'][:10]})"
+    since = f", valid from {price['valid_from'][:10]}" if price["valid_from"] else ""
+    yield f"  price in USD per 1M tokens: {rates} (from {price['source']}{since})"
+
+
+def _price_document(price: Price) -> dict[str, Any]:
+    valid_from = price.valid_from.isoformat() if price.valid_from else None
+    return {name: _rate(getattr(price, name)) for name in RATES} | {"source": price.source, "valid_from": valid_from}
 
 
 def _rate(value: Any) -> str | None:

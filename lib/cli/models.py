@@ -104,9 +104,12 @@ def default(model: str | None, as_json: bool) -> None:
     from lib.cli.session import session
 
     with session() as opened:
-        if model is not None:
-            opened.registry.set_default(opened.registry.get(model).id)
-        chosen = opened.registry.default()
+        if model is None:
+            chosen = opened.registry.default()
+        else:
+            number = opened.registry.get(model).id
+            opened.registry.set_default(number)
+            chosen = opened.registry.get(number)
     emit(
         as_json, None if chosen is None else model_document(chosen), ["No model is usable yet." if chosen is None else line(chosen).strip()]
     )
@@ -130,8 +133,9 @@ def test(model: str, as_json: bool) -> None:
 
 @models.command("import")
 @click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @json_option
-def import_models(file: IO[str], as_json: bool) -> None:
+def import_models(file: IO[str], dry_run: bool, as_json: bool) -> None:
     """Add or update models from a FILE that export wrote (- reads standard input)."""
     from lib.cli.session import session
 
@@ -140,7 +144,7 @@ def import_models(file: IO[str], as_json: bool) -> None:
     except (json.JSONDecodeError, UnicodeDecodeError):
         raise click.UsageError(f"{file.name} is not a JSON document that export wrote.") from None
     with session() as opened:
-        result = opened.registry.import_(document)
+        result = opened.registry.import_(document, dry_run=dry_run)
     _report(as_json, result)
 
 

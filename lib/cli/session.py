@@ -44,7 +44,7 @@ def read_settings() -> Settings:
 @contextmanager
 def session() -> Iterator[Session]:
     """Open the services for one command and close them after it."""
-    services = open_services(read_settings())
+    services = open_services(read_settings(), origin="cli")
     try:
         yield Session(services)
     finally:
