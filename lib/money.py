@@ -19,7 +19,7 @@ def round_nano(amounts: Iterable[Decimal]) -> int:
     return int(sum(amounts, Decimal(0)).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
-def usd(nano: int) -> Decimal:
+def usd(nano: int | Decimal) -> Decimal:
     """Return nano-dollars as exact dollars."""
     return Decimal(nano) / NANO_PER_USD
 
@@ -41,7 +41,7 @@ def format_usd(nano: int | None) -> str:
     return f"{sign}${size:.{max(digits, 4)}f}"
 
 
-def exact_usd(nano: int | None) -> str:
+def exact_usd(nano: int | Decimal | None) -> str:
     """Write a cost with every digit it has, for receipts and hover; None is "unpriced"."""
     if nano is None:
         return "unpriced"
