@@ -15,9 +15,10 @@ from sqlalchemy.engine import Connection, Engine
 from lib.errors import StoreUnavailable
 from lib.settings import Settings
 from lib.store import triggers
-from lib.store.engine import open_engine, writing
+from lib.store.engine import BUSY_TIMEOUT_MS, open_engine, writing
 from lib.store.faults import sqlite_fault, store_faults, unavailable
 from lib.store.schema import PRIVATE
+from lib.store.usage_tables import rollup_state
 
 REVISIONS = ("0001", "0002")
 """Every migration in order; named here so that a start needs no Alembic to see that nothing is to be done."""
@@ -37,13 +38,13 @@ class DatabaseStatus:
     head: str = HEAD
 
 
-def open_database(settings: Settings) -> Engine:
+def open_database(settings: Settings, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
     """Return an engine on a database that is ready for use.
 
     The embedded file is made where missing (folder 0700, file 0600) and upgraded, after a copy was taken. A server's
     schema is never changed here. Raises StoreUnavailable, whose message says what to do.
     """
-    engine = open_engine(settings.database_url)
+    engine = open_engine(settings.database_url, busy_timeout_ms=busy_timeout_ms)
     try:
         if settings.mode == "embedded":
             path = _path(engine)
@@ -83,14 +84,20 @@ def _open_embedded(engine: Engine, path: Path) -> None:
     status = check(engine)
     try:
         if status.state == "ready":
-            with store_faults(), writing(engine).connect() as connection:
-                connection.begin().rollback()  # takes the write lock, so that a file nobody may write is found now
+            _try_writing(engine)
             return
         upgrade(engine)
     except StoreUnavailable as error:
         if error.reason == "read-only" and status.state == "older":
             raise unavailable("older-schema", f"This start could not do so: {path.name} or its folder is read-only.") from None
         raise
+
+
+def _try_writing(engine: Engine) -> None:
+    """Write and take it back, so that a file nobody may write is found now; BEGIN IMMEDIATE alone would pass on one."""
+    with store_faults(), writing(engine).connect() as connection:
+        connection.execute(sa.update(rollup_state).values(id=rollup_state.c.id))
+        connection.rollback()
 
 
 def _status(connection: Connection) -> DatabaseStatus:

@@ -54,6 +54,15 @@ _REFUSALS = (
     ("not null", "A required value is missing."),
     ("null value", "A required value is missing."),
 )
+_SQLSTATE_CLASSES: dict[str, StoreFault] = {
+    "08": "unreachable",  # the connection failed or broke
+    "28": "unreachable",  # the server knows no such user or password
+    "3D": "unreachable",  # the server has no such database
+    "53": "unreachable",  # too many connections, out of memory
+    "57": "unreachable",  # shutting down or starting up
+    "58": "disk-full",  # the server's own files failed it
+    "XX": "corrupt",
+}
 
 
 def unavailable(reason: StoreFault, detail: str = "") -> StoreUnavailable:
@@ -71,18 +80,23 @@ def store_faults() -> Iterator[None]:
     except sqlalchemy.exc.TimeoutError:
         raise unavailable("locked") from None
     except sqlalchemy.exc.DBAPIError as error:
-        raise _fault(error) from None
+        if (fault := _fault(error)) is None:
+            raise
+        raise fault from None
     except sqlalchemy.exc.StatementError:  # a value the column's type cannot even send
         raise InvalidValue("A value does not fit its column.") from None
 
 
-def _fault(error: sqlalchemy.exc.DBAPIError) -> StoreUnavailable | InvalidValue:
+def _fault(error: sqlalchemy.exc.DBAPIError) -> StoreUnavailable | InvalidValue | None:
+    """Return what a driver's error means; None for one that only a mistake in our own SQL can cause."""
     sqlstate = getattr(error.orig, "sqlstate", None)
-    if sqlstate is not None and sqlstate in _SQLSTATES:
-        return unavailable(_SQLSTATES[sqlstate])
+    if reason := _SQLSTATES.get(sqlstate or "") or _SQLSTATE_CLASSES.get((sqlstate or "")[:2]) or sqlite_fault(error.orig):
+        return unavailable(reason)
     if isinstance(error, sqlalchemy.exc.DataError):
         return InvalidValue("A value does not fit its column.")
-    return unavailable(sqlite_fault(error.orig) or "unreachable")
+    if sqlstate is None and isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
+        return unavailable("unreachable")
+    return None
 
 
 def sqlite_fault(error: BaseException | None) -> StoreFault | None:

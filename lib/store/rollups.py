@@ -82,7 +82,7 @@ PROJECTIONS = (
         )
         for metric in ("latency", "ttft")
     ),
-    Projection(usage_errors, {"error_class": "error_class", **_DIMENSIONS}, {"attempts": "attempts"}, "error_class IS NOT NULL"),
+    Projection(usage_errors, {**_DIMENSIONS, "error_class": "error_class"}, {"attempts": "attempts"}, "error_class IS NOT NULL"),
 )
 
 

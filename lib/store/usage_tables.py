@@ -145,10 +145,10 @@ usage_latency = Table(
 usage_errors = Table(
     "usage_errors",
     metadata,
-    Column("error_class", Text, nullable=False),
     *_dimension_columns(),
+    Column("error_class", Text, nullable=False),
     Column("attempts", BigInteger, nullable=False, server_default="0"),
-    PrimaryKeyConstraint("error_class", *DIMENSIONS),
+    PrimaryKeyConstraint(*DIMENSIONS, "error_class"),  # the time first: nobody reads one class alone
     sqlite_with_rowid=False,
 )
 

@@ -68,7 +68,7 @@ def expected(connection: Connection, since: datetime | None = None) -> dict[str,
             found["usage_by_model"][dimensions, name] += amount
             found["usage_by_user"][(row["user_id"] or "", *dimensions), name] += amount
         if row["error_class"] is not None:
-            found["usage_errors"][(row["error_class"], *dimensions), "attempts"] += 1
+            found["usage_errors"][(*dimensions, row["error_class"]), "attempts"] += 1
         for metric in ("latency", "ttft"):
             value = row[f"{metric}_ms"]
             if row["status"] == "ok" and value is not None:

@@ -173,16 +173,16 @@ def upgrade() -> None:
 
     op.create_table(
         "usage_errors",
-        sa.Column("error_class", sa.Text),
         sa.Column("slot_start", timestamp),
         sa.Column("model_id", sa.BigInteger),
         sa.Column("model_key", sa.Text),
         sa.Column("provider", sa.Text),
         sa.Column("source", sa.Text),
         sa.Column("is_sample", sa.Boolean),
+        sa.Column("error_class", sa.Text),
         sa.Column("attempts", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint(
-            "error_class", "slot_start", "model_id", "model_key", "provider", "source", "is_sample", name="pk_usage_errors"
+            "slot_start", "model_id", "model_key", "provider", "source", "is_sample", "error_class", name="pk_usage_errors"
         ),
         sqlite_with_rowid=False,
     )
