@@ -69,7 +69,14 @@ def test_a_cost_is_written_with_as_many_digits_as_it_takes_to_see_it(nano: int |
 
 @pytest.mark.parametrize(
     ("nano", "text"),
-    [(None, "unpriced"), (0, "$0"), (1, "$0.000000001"), (100_000_000_000, "$100"), (1_234_567_890_123, "$1,234.567890123")],
+    [
+        (None, "unpriced"),
+        (0, "$0"),
+        (1, "$0.000000001"),
+        (Decimal("0.5"), "$0.0000000005"),
+        (100_000_000_000, "$100"),
+        (1_234_567_890_123, "$1,234.567890123"),
+    ],
 )
-def test_a_receipt_shows_every_digit(nano: int | None, text: str) -> None:
+def test_a_receipt_shows_every_digit(nano: int | Decimal | None, text: str) -> None:
     assert exact_usd(nano) == text
