@@ -68,9 +68,10 @@ def functions() -> dict[str, str]:
     last = "SELECT hash FROM audit_log WHERE id = NEW.id - 1"
     return {
         "usage_log_insert": f"BEGIN {into} {closed_new}; RETURN NULL; END",
-        # What a statement left as it was cancels out and is not written at all.
-        "usage_log_update": f"BEGIN {into} SELECT {taken} FROM ({closed_old} EXCEPT ALL {closed_new}) AS gone"
-        f" UNION ALL SELECT {columns} FROM ({closed_new} EXCEPT ALL {closed_old}) AS come; RETURN NULL; END",
+        # Nearly every update closes open calls; otherwise what it left as it was cancels out and is not written at all.
+        "usage_log_update": f"BEGIN IF NOT EXISTS (SELECT FROM old_rows WHERE {rollups.CLOSED}) THEN {into} {closed_new};"
+        f" ELSE {into} SELECT {taken} FROM ({closed_old} EXCEPT ALL {closed_new}) AS gone"
+        f" UNION ALL SELECT {columns} FROM ({closed_new} EXCEPT ALL {closed_old}) AS come; END IF; RETURN NULL; END",
         "usage_log_delete": f"BEGIN {into} SELECT {taken} FROM ({gone}) AS gone; RETURN NULL; END",
         "models_default_lock": f"BEGIN PERFORM pg_advisory_xact_lock({DEFAULT_LOCK}); RETURN NULL; END",
         "models_default_move": "BEGIN UPDATE llm_models SET is_default = false, version = version + 1, updated_at = NEW.updated_at"
