@@ -94,6 +94,9 @@ def _base_url(row: ProviderKind, given: str | None) -> str:
     url = (given or row.base_url or "").strip().rstrip("/")
     if not url:
         raise _unusable(row.kind, f"{row.label} needs a base URL; set it on the Providers page.")
+    gateway = row.base_url_suffix.removesuffix("/v1")
+    if gateway and f"{gateway}/" in url:  # the address of one deployment, as Azure's portal shows it
+        url = url.partition(f"{gateway}/")[0]
     for ending in _ENDINGS:
         url = url.removesuffix(ending)
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-Protocol = Literal["openai_chat", "anthropic", "demo"]
+WireFormat = Literal["openai_chat", "anthropic", "demo"]
 
 CHAT = "chat/completions"
 _CHAT_ONLY = frozenset({CHAT})
@@ -24,7 +24,7 @@ class ProviderKind:
 
     kind: str
     label: str
-    protocol: Protocol | None = "openai_chat"
+    protocol: WireFormat | None = "openai_chat"
     base_url: str | None = None
     base_url_suffix: str = ""
     base_url_env: str | None = None

@@ -84,6 +84,7 @@ CONTEXT = _rule(
     r"\bexceed\w*\b.{0,40}\b(?:maximum|limit|context)\b.{0,30}\b(?:input )?tokens\b(?! per\b)",
     r"\breduce (?:the )?(?:length|size) of (?:the |your )?(?:messages?|prompt|input|either)",
     r"\binputs?\W{1,3}tokens\b.{0,40}\bmax_new_tokens\b",
+    r"\binputs?\W{0,3}must have (?:less|fewer) than \d+ tokens\b",
     r"\bstring too long\b",
     r"\b(?:prompt|input|request)\b.{0,20}\blonger than\b",
 )
@@ -107,6 +108,7 @@ AUTH = _rule(
     r"\btoken (?:seems|is|has) (?:invalid|expired|revoked)\b",
     r"\bunauthori[sz]ed\b|\bunauthenticated\b|\bforbidden\b|\baccess denied\b|\bpermission denied\b",
     r"\bauthenticat\w+ (?:failed|required|error|fails)\b|\bnot authenticated\b|\bunregistered callers\b",
+    r"\b(?:organization|account|project|user)\b.{0,40}\b(?:has been|is|was) (?:disabled|suspended|deactivated|not active|restricted)\b",
     r"\bno auth credentials\b|\bnot authorized\b|\b(?:does not|doesn't|do not|don't) have (?:sufficient )?permissions?\b",
     r"\b(?:location|country|region|territory)\b.{0,40}\bnot (?:supported|available|allowed)\b",
 )
@@ -131,6 +133,7 @@ MODEL = _rule(
     r"\bdoes(?: not|n'?t) support (?:the )?(?:tools?|tool[ _-]?(?:use|calls?|calling|choice)|function[ _-]?call\w*|images?|image input|vision|audio|chat|streaming|system|thinking|reasoning|generate|completions?)\b",
     r"\bnot support(?:ed)?\b.{0,40}\b(?:with|by|for|in) (?:this|the specified) (?:model|endpoint|deployment)\b",
     r"\boperation (?:does not|doesn't) work with the specified model\b",
+    r"\bnot enabled for (?:the |this )?models?\b",
     r"\bonly supported in v1/|\bno (?:allowed providers|endpoints) (?:found|are)\b|\bnot (?:a )?multimodal\b",
     r"\bnot supported by any provider\b|\btry pulling it first\b",
     r"\brequires more (?:system )?memory\b|\bout of memory\b",

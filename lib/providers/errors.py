@@ -58,7 +58,7 @@ def classify(
         kind=kind,
         provider=provider,
         status=status,
-        code=found.code,
+        code=None if found.code and any(secret.lower() in found.code for secret in secrets) else found.code,
         retryable=retryable,
         retry_after=wait,
         suggested_endpoint=endpoint[1].lower() if endpoint else None,

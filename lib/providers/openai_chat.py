@@ -93,7 +93,7 @@ class ChatReader:
             return ()
         choice = choices[0]
         if reason := choice.get("finish_reason"):
-            self._finish(reason, document)
+            self._finish(reason, choice, document)
         delta = choice.get("delta")
         if delta is None:
             delta = choice.get("message")  # a server that answers a stream request in one piece
@@ -125,7 +125,11 @@ class ChatReader:
         """Return the tokens as the last report counted them."""
         return None if self._usage is None else normalise_usage(jsons.mapping(self._usage))
 
-    def _finish(self, reason: Any, document: Any) -> None:
+    def _finish(self, reason: Any, choice: Any, document: Any) -> None:
+        if reason == "error":  # a gateway whose upstream failed in the middle
+            raise self._fault(
+                {"error": choice.get("error") or {"code": "server_error", "message": "The provider broke off with an error."}}
+            )
         self.reason = FINISH_REASONS.get(reason, "other")
         if self._usage is None:  # Groq's older place for it
             self._usage = jsons.mapping(document.get("x_groq")).get("usage")

@@ -17,6 +17,9 @@ from lib.providers.errors import classify
 DRAIN_SECONDS = 1.0
 """How long a provider may keep the connection open after its last event before it is closed."""
 
+LONGEST_ANSWER, LONGEST_ERROR = 64 * 1024 * 1024, 256 * 1024
+"""Bytes read of an answer in one piece, and of an error; what goes on for longer is no answer."""
+
 MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What reading JSON of an unexpected shape may raise."""
 
@@ -79,7 +82,7 @@ class Transport:
         try:
             response = self._open(method, path, **parts)
             try:
-                body = response.read()
+                body = _read(response, LONGEST_ANSWER)
             finally:
                 response.close()
         except httpx.HTTPError as error:
@@ -108,7 +111,7 @@ class Transport:
         if response.is_success:
             return response
         try:
-            body = response.read()
+            body = _read(response, LONGEST_ERROR)
         except httpx.HTTPError:
             body = b""  # the status alone is classified
         finally:
@@ -183,13 +186,23 @@ class Stream:
     def _whole(self, response: httpx.Response) -> Iterator[Any]:
         """Yield the one document of a server that does not stream, or raise the error it is."""
         try:
-            body = response.read()
+            body = _read(response, LONGEST_ANSWER)
         except httpx.TimeoutException as error:
             raise self._transport.failure(None, {}, exception=error) from None
         except httpx.HTTPError:
             raise StreamTruncated(provider=self._transport.provider) from None
         self.ended = True
         yield self._transport.document(response, body)
+
+
+def _read(response: httpx.Response, limit: int) -> bytes:
+    """Return the body, or its beginning when it is longer than ``limit``."""
+    body = bytearray()
+    for chunk in response.iter_bytes():
+        body += chunk
+        if len(body) > limit:
+            break
+    return bytes(body[:limit])
 
 
 def is_error(document: Any) -> bool:

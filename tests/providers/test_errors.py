@@ -148,6 +148,7 @@ CASES: tuple[tuple[str, int, Any, ErrorKind, bool], ...] = (
         "auth",
         NEVER,
     ),
+    ("a closed account", 400, anthropic("invalid_request_error", "This organization has been disabled."), "auth", NEVER),
     ("no key at all", 401, {"detail": "Not authenticated"}, "auth", NEVER),
     # the model
     (
@@ -234,6 +235,13 @@ CASES: tuple[tuple[str, int, Any, ErrorKind, bool], ...] = (
         "tgi",
         422,
         {"error": "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 4096. Given: 5000", "error_type": "validation"},
+        "context-length",
+        NEVER,
+    ),
+    (
+        "tgi, newer",
+        422,
+        {"error": {"message": "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000"}},
         "context-length",
         NEVER,
     ),
@@ -411,6 +419,10 @@ def test_the_sentence_names_the_provider_the_cause_and_what_to_do_but_no_key() -
     assert "Check the key on the Providers page." in str(error)
     assert "1234567890" not in repr(error) and "hunter2" not in repr(error)
     assert error.code == "invalid_api_key"
+
+
+def test_a_code_that_is_the_key_is_left_out() -> None:
+    assert classify(401, {}, body(openai("no", "Hunter2Hunter2")), secrets=["Hunter2Hunter2"]).code is None
 
 
 def test_an_exception_is_never_quoted_as_it_may_hold_the_key() -> None:

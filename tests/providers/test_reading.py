@@ -227,6 +227,12 @@ def test_tokens_of_a_broken_anthropic_stream_are_still_told() -> None:
     ("body", "content_type", "kind"),
     [
         (sse(chunk(content="Hi"), {"error": {"message": "Overloaded", "code": 503}}), STREAM, "network"),
+        (
+            sse(chunk(content="Hi"), {"choices": [{"delta": {}, "finish_reason": "error", "error": {"code": 502, "message": "gone"}}]}),
+            STREAM,
+            "network",
+        ),
+        (sse(chunk("error")), STREAM, "network"),
         (b'event: error\ndata: {"message": "Rate limit reached"}\n\n', STREAM, "rate-limit"),
         (b'{"error": {"message": "no", "code": "invalid_api_key"}}', JSON, "auth"),
         (b'{"error": {"message": "no", "code": "invalid_api_key"}}', STREAM, "auth"),

@@ -62,6 +62,13 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
         ("anthropic", None, "https://api.anthropic.com/v1/messages", "x-api-key", "the-key"),
         ("anthropic", "https://gateway.test/anthropic", "https://gateway.test/anthropic/v1/messages", "x-api-key", "the-key"),
         ("azure", "https://team.openai.azure.com/", "https://team.openai.azure.com/openai/v1/chat/completions", "api-key", "the-key"),
+        (
+            "azure",
+            "https://team.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21",
+            "https://team.openai.azure.com/openai/v1/chat/completions",
+            "api-key",
+            "the-key",
+        ),
         ("huggingface", None, "https://router.huggingface.co/v1/chat/completions", "authorization", "Bearer the-key"),
         ("openrouter", None, "https://openrouter.ai/api/v1/chat/completions", "authorization", "Bearer the-key"),
         ("groq", None, "https://api.groq.com/openai/v1/chat/completions", "authorization", "Bearer the-key"),

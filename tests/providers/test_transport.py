@@ -134,6 +134,15 @@ def test_a_redirect_is_refused_so_that_the_key_stays_here() -> None:
         assert elsewhere.requests == []
 
 
+def test_an_error_that_never_ends_is_cut_short() -> None:
+    with ReplayServer(Reply(b"no " * 1000, status=500, content_type="text/plain", endless=True)) as server, new_client() as client:
+        with pytest.raises(ProviderError) as caught:
+            open_adapter("openai", base_url=server.base_url, client=client).complete(ASK, "chat/completions")
+
+        assert (caught.value.kind, caught.value.status) == ("network", 500)
+        assert server.hung_up.wait(10)
+
+
 def test_retry_after_reaches_the_caller() -> None:
     reply = Reply(b'{"error": {"message": "Rate limit reached"}}', status=429, headers={"retry-after": "3"})
     with ReplayServer(reply) as server, new_client() as client, pytest.raises(ProviderError) as caught:
