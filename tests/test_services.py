@@ -291,7 +291,7 @@ def test_a_removed_built_in_model_stays_removed(services: Services) -> None:
             again.registry(LOCAL_ADMIN).get("demo-timeout")
         with again.engine.connect() as connection:
             states = connection.execute(sa.select(instances.c.stopped_at).order_by(instances.c.started_at)).scalars().all()
-        assert [state is None for state in states] == [False, True]
+        assert [state is None for state in states] == [False] * (len(states) - 1) + [True]
     finally:
         again.close()
 

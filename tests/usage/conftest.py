@@ -1,7 +1,8 @@
-"""A migrated SQLite file, a clock that is moved by hand, and attempts to write down."""
+"""A migrated database on either server, and a clock that is moved by hand."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
-from lib.store.database import upgrade
 from lib.store.engine import open_engine
 
 
@@ -38,8 +38,15 @@ def database_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def engine(database_file: Path) -> Iterator[Engine]:
+def embedded(database_file: Path, sqlite_template: Path) -> Iterator[Engine]:
+    """A SQLite file whose locks are waited for only briefly."""
+    shutil.copyfile(sqlite_template, database_file)
     engine = open_engine(SecretStr(f"sqlite:///{database_file}"), busy_timeout_ms=50)
-    upgrade(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(params=["embedded", "postgres_engine"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    engine: Engine = request.getfixturevalue(request.param)
+    return engine

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from lib.store.schema import instances
-from lib.store.usage_tables import llm_usage_log, reader, usage_by_model
+from lib.store.usage_tables import llm_usage_log
 from lib.usage import AttemptStart, Ledger, Outcome
+from tests.usage.counting import counted
 
 ROOT = Path(__file__).parents[2]
 CHILD = textwrap.dedent(
@@ -28,8 +29,8 @@ CHILD = textwrap.dedent(
     from lib.store.engine import open_engine
     from lib.usage import AttemptStart, Ledger
 
-    path, instance, now = sys.argv[1:]
-    ledger = Ledger(open_engine(SecretStr("sqlite:///" + path)), instance_id=instance, clock=lambda: datetime.fromisoformat(now))
+    url, instance, now = sys.argv[1:]
+    ledger = Ledger(open_engine(SecretStr(url)), instance_id=instance, clock=lambda: datetime.fromisoformat(now))
     ledger.register("test")
     start = AttemptStart(instance, 1, "m", "M", "demo", "Demo", "cli")
     ledger.open(start)
@@ -42,10 +43,10 @@ CHILD = textwrap.dedent(
 class Child:
     """A real process with one call in flight."""
 
-    def __init__(self, database: Path, clock: Any) -> None:
+    def __init__(self, engine: Engine, clock: Any) -> None:
         self.instance_id = str(uuid4())
         self.process = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(database), self.instance_id, clock().isoformat()],
+            [sys.executable, "-c", CHILD, engine.url.render_as_string(hide_password=False), self.instance_id, clock().isoformat()],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -60,8 +61,8 @@ class Child:
 
 
 @pytest.fixture
-def dying(engine: Engine, database_file: Path, clock: Any) -> Iterator[Child]:
-    child = Child(database_file, clock)
+def dying(engine: Engine, clock: Any) -> Iterator[Child]:
+    child = Child(engine, clock)
     yield child
     child.kill()
 
@@ -85,9 +86,7 @@ def test_a_killed_process_leaves_an_interrupted_call_and_a_living_one_keeps_its_
     living.heartbeat()
     assert living.mark_interrupted(lapse=30) == 1
     assert statuses(engine) == {dying.instance_id: "interrupted", living.instance_id: "open"}
-    view = reader(usage_by_model).c
-    with engine.connect() as connection:
-        assert tuple(connection.execute(sa.select(view.interrupted, view.failed_requests, view.unpriced)).one()) == (1, 1, 1)
+    assert counted(engine, "interrupted", "failed_requests", "unpriced") == (1, 1, 1)
 
     living.close(opened, Outcome("ok", latency_ms=3))
     assert statuses(engine)[living.instance_id] == "ok"
@@ -107,9 +106,7 @@ def test_a_call_that_ends_after_it_was_given_up_is_recorded_as_it_ended(engine: 
     clock.forward(3_600)  # a laptop was closed meanwhile
     assert asleep.mark_interrupted(lapse=30) == 1
     asleep.close(opened, Outcome("ok", latency_ms=3_600_000))
-    view = reader(usage_by_model).c
-    with engine.connect() as connection:
-        assert tuple(connection.execute(sa.select(view.ok, view.interrupted, view.attempts)).one()) == (1, 0, 1)
+    assert counted(engine, "ok", "interrupted", "attempts") == (1, 0, 1)
 
 
 def test_stopping_gives_up_what_is_still_open_at_once(engine: Engine, clock: Any) -> None:

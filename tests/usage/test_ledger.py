@@ -17,8 +17,9 @@ from lib.chat import Usage
 from lib.errors import ProviderError, StoreUnavailable
 from lib.pricing import Price
 from lib.store.schema import hint_events
-from lib.store.usage_tables import llm_usage_log, reader, usage_by_model
+from lib.store.usage_tables import llm_usage_log
 from lib.usage import Attempt, AttemptStart, Ledger, Outcome
+from tests.usage.counting import counted
 
 PRICE = Price(input=Decimal("3"), output=Decimal("15"), cache_read=Decimal("0.3"), source="catalogue", id=7, model_id=3)
 
@@ -60,6 +61,11 @@ def ledger(engine: Engine, clock: Any, pauses: list[float]) -> Ledger:
     return Ledger(engine, instance_id=str(uuid4()), clock=clock, sleep=pauses.append)
 
 
+@pytest.fixture
+def embedded_ledger(embedded: Engine, clock: Any, pauses: list[float]) -> Ledger:
+    return Ledger(embedded, instance_id=str(uuid4()), clock=clock, sleep=pauses.append)
+
+
 def test_a_call_is_on_record_before_it_is_made(ledger: Ledger, engine: Engine) -> None:
     opened = ledger.open(start(user_name="Ada"))
     stored = row(engine)
@@ -83,8 +89,7 @@ def test_what_has_no_price_is_unpriced_and_never_free(ledger: Ledger, engine: En
     attempt = ledger.close(ledger.open(start(price=price)), Outcome("ok", usage, latency_ms=1))
     assert attempt.cost_nano_usd is None
     assert row(engine)["cost_nano_usd"] is None
-    with engine.connect() as connection:
-        assert connection.execute(sa.select(reader(usage_by_model).c.unpriced)).scalar_one() == 1
+    assert counted(engine, "unpriced") == (1,)
 
 
 def test_a_failure_is_recorded_without_the_key_a_provider_quoted(ledger: Ledger, engine: Engine) -> None:
@@ -104,10 +109,7 @@ def test_only_the_last_attempt_of_a_request_is_final_wherever_the_process_dies(l
     second = ledger.open(start(request_id=request, attempt=2))
     assert [r["is_final"] for r in rows(engine)] == [False, False]
     ledger.close(second, Outcome("ok", Usage(1, 1), latency_ms=1))
-    view = reader(usage_by_model).c
-    with engine.connect() as connection:
-        counted = connection.execute(sa.select(view.attempts, view.requests, view.failed_requests)).one()
-    assert tuple(counted) == (2, 1, 0)
+    assert counted(engine, "attempts", "requests", "failed_requests") == (2, 1, 0)
 
 
 def learned(connection: Connection, attempt: Attempt) -> None:
@@ -139,56 +141,58 @@ def test_a_hint_store_that_fails_loses_only_the_hint(ledger: Ledger, engine: Eng
 
 
 def test_an_answer_survives_a_locked_database_and_is_saved_by_a_later_heartbeat(
-    ledger: Ledger, engine: Engine, database_file: Path
+    embedded_ledger: Ledger, embedded: Engine, database_file: Path
 ) -> None:
-    opened = ledger.open(start())
+    opened = embedded_ledger.open(start())
     other = sqlite3.connect(database_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    attempt = ledger.close(opened, Outcome("ok", Usage(10, 10), latency_ms=5), learned)
-    assert (attempt.saved, attempt.cost_nano_usd, ledger.unsaved) == (False, 180_000, 1)
+    attempt = embedded_ledger.close(opened, Outcome("ok", Usage(10, 10), latency_ms=5), learned)
+    assert (attempt.saved, attempt.cost_nano_usd, embedded_ledger.unsaved) == (False, 180_000, 1)
     with pytest.raises(StoreUnavailable, match="Another process holds the database"):
-        ledger.heartbeat()
-    assert (ledger.unsaved, row(engine)["status"]) == (1, "open")
+        embedded_ledger.heartbeat()
+    assert (embedded_ledger.unsaved, row(embedded)["status"]) == (1, "open")
     other.execute("ROLLBACK")
     other.close()
-    ledger.heartbeat()
-    assert (ledger.unsaved, row(engine)["status"], row(engine)["cost_nano_usd"], events(engine)) == (0, "ok", 180_000, 1)
+    embedded_ledger.heartbeat()
+    assert (embedded_ledger.unsaved, row(embedded)["status"], row(embedded)["cost_nano_usd"], events(embedded)) == (0, "ok", 180_000, 1)
 
 
-def test_a_full_disk_refuses_the_next_call_and_keeps_the_running_answer(ledger: Ledger, engine: Engine, pauses: list[float]) -> None:
-    opened = ledger.open(start())
-    with engine.connect() as connection:
+def test_a_full_disk_refuses_the_next_call_and_keeps_the_running_answer(
+    embedded_ledger: Ledger, embedded: Engine, pauses: list[float]
+) -> None:
+    opened = embedded_ledger.open(start())
+    with embedded.connect() as connection:
         size = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     filler = "x" * 200_000
 
     def limit(pages: int) -> None:
-        engine.dispose()  # each connection has a limit of its own
+        embedded.dispose()  # each connection has a limit of its own
 
-        @sa.event.listens_for(engine, "connect")
+        @sa.event.listens_for(embedded, "connect")
         def _limit(connection: Any, _record: Any) -> None:
             connection.execute(f"PRAGMA max_page_count={pages}")
 
     limit(size)
     with pytest.raises(StoreUnavailable, match="The disk is full"):
         for _ in range(1_000):
-            ledger.open(start(model_name=filler))
+            embedded_ledger.open(start(model_name=filler))
     error = ProviderError("long", kind="unknown")
-    attempt = ledger.close(
+    attempt = embedded_ledger.close(
         opened, Outcome("error", error=error, latency_ms=1), lambda connection, a: learned(connection, replace(a, model_key=filler))
     )
     assert attempt.status == "error"
     limit(size * 1_000)
-    ledger.flush()
-    assert next(r for r in rows(engine) if r["id"] == opened.id)["status"] == "error"
+    embedded_ledger.flush()
+    assert next(r for r in rows(embedded) if r["id"] == opened.id)["status"] == "error"
     assert all(0 < pause < 1 for pause in pauses)
 
 
-def test_a_call_that_cannot_be_accounted_for_is_refused(ledger: Ledger, engine: Engine, database_file: Path) -> None:
+def test_a_call_that_cannot_be_accounted_for_is_refused(embedded_ledger: Ledger, embedded: Engine, database_file: Path) -> None:
     other = sqlite3.connect(database_file, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreUnavailable) as refusal:
-        ledger.open(start())
+        embedded_ledger.open(start())
     other.execute("ROLLBACK")
     other.close()
     assert refusal.value.reason == "locked"
-    assert rows(engine) == []
+    assert rows(embedded) == []
