@@ -94,6 +94,7 @@ def test_generated_keys_differ_and_can_be_used() -> None:
     assert len(crypto.derive_master(one, crypto.new_salt())) == 32
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60))
 def test_a_preview_never_reveals_more_than_half(key: str) -> None:
     shown = crypto.preview(key)

@@ -62,13 +62,10 @@ def read(references: Sequence[str], at: datetime) -> dict[str, CataloguePrice]:
         return {}
     if "genai_prices" in sys.modules:
         return look_up(references, at)
-    request = json.dumps({"at": at.isoformat(), "references": list(references)})
-    answer = subprocess.run(  # noqa: S603 - this very interpreter and module; the references go in as data
-        [sys.executable, "-m", __name__], input=request, capture_output=True, text=True, cwd=_PROJECT, timeout=_TIMEOUT_S, check=False
-    )
-    if answer.returncode:
+    answer = _ask_apart(json.dumps({"at": at.isoformat(), "references": list(references)}))
+    if answer is None:
         return look_up(references, at)
-    return {reference: _from_json(entry) for reference, entry in json.loads(answer.stdout).items()}
+    return {reference: _from_json(entry) for reference, entry in answer.items()}
 
 
 def look_up(references: Iterable[str], at: datetime) -> dict[str, CataloguePrice]:
@@ -97,6 +94,17 @@ def catalogue_price(provider: str, model_ref: str, at: datetime) -> CataloguePri
     if price is None:
         return None
     return CataloguePrice(entry, price, () if hourly else _upcoming(model, at, detail), model.context_window, bool(hourly))
+
+
+def _ask_apart(request: str) -> dict[str, Any] | None:
+    """Return what a process of its own answers, None when none can be had."""
+    command = [sys.executable, "-m", __name__]
+    try:
+        done = subprocess.run(command, input=request, capture_output=True, text=True, cwd=_PROJECT, timeout=_TIMEOUT_S, check=True)  # noqa: S603 - no shell, own code
+        answer: dict[str, Any] = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return answer
 
 
 def _split(reference: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from lib.credentials import KeyRing
 from lib.errors import InvalidValue, StaleVersion, UnknownModel
 from lib.pricing import Price, price_history
 from lib.pricing import catalogue as price_catalogue
-from lib.pricing.prices import adding
+from lib.pricing.prices import adding, check_price
 from lib.providers.catalog import KINDS
 from lib.registry import seeding, transfer
 from lib.registry.builtin_models import FIRST_DEMO_ORDER
@@ -62,14 +62,14 @@ class Registry(Reader):
 
     def reorder(self, ids: Sequence[int]) -> None:
         """Show the given models in this order, in the places they have now among all others."""
-        self._present(ids)
+        chosen = set(self._present(ids))
         rows = self._store.select(MODELS, columns=("id", "display_order"), order_by=("display_order", "id"))
         moved = iter(dict.fromkeys(ids))
         places: dict[int, int] = {}
         last = 0
         for row in rows:
             last = max(row["display_order"], last + 1)
-            places[next(moved) if row["id"] in ids else row["id"]] = last
+            places[next(moved) if row["id"] in chosen else row["id"]] = last
         before = {row["id"]: row["display_order"] for row in rows}
         changes = [Update(MODELS, {"display_order": place}, {"id": i}) for i, place in places.items() if before[i] != place]
         if changes:
@@ -92,18 +92,18 @@ class Registry(Reader):
         """
         require(self._principal, Role.ADMIN)
         owner, now = self.provider(provider), self._clock()
-        reference = values.setdefault("priced_as", catalogue_reference(owner.kind, upstream_id))
-        known = self._catalogue([reference], now).get(reference) if reference else None
-        given = {"upstream_id": upstream_id, "model_key": model_key or self._free_key(owner.slug, upstream_id), **values}
-        row = model_values({"display_name": display_name or upstream_id, **given})
-        if known is not None:
-            row = {"context_window": known.context_window, **row}
-        places = self._store.select(MODELS, columns=("display_order",), order_by=("-display_order",))
-        last = max((p["display_order"] for p in places if p["display_order"] < FIRST_DEMO_ORDER), default=0)
-        model_id = self._store.insert(MODELS, [{**row, "provider_id": owner.id, "display_order": last + 10}])[0]["id"]
+        values.setdefault("priced_as", catalogue_reference(owner.kind, upstream_id))
+        names = {"model_key": model_key or self._free_key(owner.slug, upstream_id), "display_name": display_name or upstream_id}
+        row = model_values({"upstream_id": upstream_id, **names, **values})
+        known = self._catalogue([row["priced_as"]], now).get(row["priced_as"]) if row["priced_as"] else None
         prices = [price] if price else [known.price, *known.upcoming] if known else []
+        for each in prices:
+            check_price(each)
+        fields = {**row, "provider_id": owner.id, "display_order": self._last_order() + 10}
+        fields.setdefault("context_window", known.context_window if known else None)
+        model_id = self._store.insert(MODELS, [fields])[0]["id"]
         if prices:
-            self._store.apply([adding(model_id, p, p.valid_from or now, self._principal.name) for p in prices])
+            self._store.apply([adding(model_id, each, each.valid_from or now, self._principal.name) for each in prices])
         return self.get(model_id)
 
     def update_model(self, model_id: int, *, version: int | None = None, **values: Any) -> Model:
@@ -172,6 +172,11 @@ class Registry(Reader):
         if len(found) != len(wanted):
             raise UnknownModel(_GONE)
         return wanted
+
+    def _last_order(self) -> int:
+        """Return the greatest display order before the demo models, which stay last."""
+        orders = (row["display_order"] for row in self._store.select(MODELS, columns=("display_order",)))
+        return max((order for order in orders if order < FIRST_DEMO_ORDER), default=0)
 
     def _free_key(self, slug: str, upstream_id: str) -> str:
         taken = self._store.count(MODELS, where={"model_key": upstream_id, "owner_id": None})

@@ -99,3 +99,12 @@ def test_reading_apart_answers_the_same_and_leaves_the_catalogue_out_of_this_pro
     assert {k: _from_json(v) for k, v in answer.items()} == here
     assert len(here) == 2
     assert loaded is False
+
+
+def test_where_no_process_can_be_started_the_catalogue_is_read_here() -> None:
+    script = (
+        "import sys; from datetime import datetime, UTC; from lib.pricing.catalogue import read; sys.executable = '/no/such/python';"
+        "print(list(read(['anthropic/claude-opus-4-6'], datetime(2026, 1, 5, 12, tzinfo=UTC))), 'genai_prices' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert answer == "['anthropic/claude-opus-4-6'] True\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.chat import Usage
@@ -102,6 +102,7 @@ rates = st.decimals(min_value=0, max_value=200, places=6)
 counts = st.integers(0, 3_000_000)
 
 
+@settings(deadline=None)
 @given(rates, rates, rates, rates, rates, st.none() | rates, counts, counts, counts, counts, counts, counts, st.integers(0, 9))
 def test_a_receipt_adds_up_to_the_cost_exactly(
     i: D, o: D, r: D, w: D, h: D, t: D | None, fresh: int, read: int, five: int, hour: int, said: int, thought: int, searches: int
@@ -126,6 +127,7 @@ def test_a_receipt_adds_up_to_the_cost_exactly(
             assert line.nano == line.units * line.usd_per_million * 1_000
 
 
+@settings(deadline=None)
 @given(rates, rates, counts, counts)
 def test_a_markup_applies_to_tiers_and_extras_too(i: D, o: D, tokens: int, said: int) -> None:
     price = Price(input=i, output=o, tiers=(Tier(1_000, Rates(input=o)),), extra_rates={"web_searches": i})

@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -66,6 +66,7 @@ def test_the_price_in_force_is_the_latest_begun_and_of_one_date_the_last_added(s
     assert [p.input for p in price_history(store, 1)] == [1, 3, 2, 4]
 
 
+@settings(deadline=None)
 @given(st.decimals(min_value=0, max_value=1_000_000, allow_nan=False, allow_infinity=False))
 def test_json_keeps_every_digit(rate: D) -> None:
     price = Price(input=rate, output=rate, tiers=(Tier(5, Rates(output=rate)),), extra_rates={"images": rate})

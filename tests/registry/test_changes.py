@@ -111,6 +111,14 @@ def test_a_model_added_is_priced_from_the_catalogue_and_stands_before_the_demos(
     assert registry.add_model("vllm", "mine").price is None
 
 
+def test_a_price_no_model_can_have_adds_no_model(seeded: House) -> None:
+    registry = seeded.registry()
+    with pytest.raises(InvalidValue, match="The rate input must be a number"):
+        registry.add_model("ollama", "qwen3:8b", price=Price(input=Decimal(-1), output=Decimal(0)))
+    with pytest.raises(UnknownModel):
+        registry.get("qwen3:8b")
+
+
 def test_a_key_in_use_is_refused_with_a_sentence(seeded: House) -> None:
     with pytest.raises(InvalidValue, match="already taken"):
         seeded.registry().add_model("openai", "something", model_key="demo-chat")
