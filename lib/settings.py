@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,6 +60,7 @@ SETTINGS: tuple[Setting, ...] = (
 )
 _BY_NAME = {s.name: s for s in SETTINGS}
 _TRUE, _FALSE = frozenset({"1", "true", "yes", "on"}), frozenset({"0", "false", "no", "off"})
+_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]{0,252}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\]")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -83,6 +85,11 @@ class Settings:
         if name not in _BY_NAME:
             raise KeyError(f"{name} is not a documented setting")
         return self.values.get(name)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that was given, in the clear: for the log, which masks these exact values."""
+        return tuple(self.values[s.name].get_secret_value() for s in SETTINGS if s.secret and s.name in self.values)
 
 
 def load_settings(environ: Mapping[str, str] | None = None, root: Path | None = None) -> Settings:
@@ -133,7 +140,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         analytics_url=SecretStr(_postgres_url("ANALYTICS_URL", given["ANALYTICS_URL"])) if "ANALYTICS_URL" in given else None,
         encryption_key=SecretStr(given["ENCRYPTION_KEY"]) if "ENCRYPTION_KEY" in given else None,
         port=_port(given.get("PORT", "8501")),
-        allowed_hosts=tuple(h.strip() for h in given.get("MODELDECK_ALLOWED_HOSTS", "").split(",") if h.strip()),
+        allowed_hosts=_hosts(given.get("MODELDECK_ALLOWED_HOSTS", "")),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
@@ -190,6 +197,14 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise SettingsError(f"PORT must be a whole number from 1 to 65535, not {text!r}.")
     return int(text)
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    for name in names:
+        if not _HOST_NAME.fullmatch(name):
+            raise SettingsError(f"MODELDECK_ALLOWED_HOSTS lists host names alone, such as deck.example.com, not {name!r}.")
+    return names
 
 
 def _log_level(text: str) -> str:

@@ -10,7 +10,7 @@ from lib import logs
 from lib.access import LOCAL_ADMIN, Principal
 from lib.registry import Registry
 from lib.services import Services, open_services
-from lib.settings import SETTINGS, Settings, load_settings
+from lib.settings import Settings, load_settings
 from lib.store.base import Actor
 
 
@@ -35,9 +35,7 @@ class Session:
 def read_settings() -> Settings:
     """Read the settings and set up the log: errors only, unless LOG_LEVEL asks for more. Raises SettingsError."""
     settings = load_settings()
-    given = (settings.value(s.name) for s in SETTINGS if s.secret)
-    level = settings.log_level if settings.value("LOG_LEVEL") else "error"
-    logs.configure(level, secrets=[value.get_secret_value() for value in given if value])
+    logs.configure(settings.log_level if settings.value("LOG_LEVEL") else "error", secrets=settings.secrets)
     return settings
 
 

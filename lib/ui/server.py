@@ -24,7 +24,7 @@ def refuse_unserved_modes() -> None:
     """End the process with one sentence when the settings are unusable or ask for a mode without sign-in yet."""
     try:
         settings = load_settings()
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, secrets=settings.secrets)
         if settings.mode != "embedded":
             raise SettingsError(
                 f"This version serves pages only in the embedded mode, and the settings ask for {settings.mode}. "

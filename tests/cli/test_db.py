@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import PostgresServer
+
 from .conftest import Run
 
 
@@ -101,3 +103,23 @@ def test_a_newer_schema_is_refused_untouched(run: Run, tmp_path: Path) -> None:
     assert "newer Modeldeck" in ran.err
     schema = run("db", "status", "--json").document["schema"]
     assert (schema["state"], schema["revision"]) == ("newer", "9999")
+
+
+def test_a_postgres_server_is_upgraded_only_when_asked_and_then_serves_every_command(run: Run, postgres_server: PostgresServer) -> None:
+    name = postgres_server.create()
+    server = {"DATABASE_URL": postgres_server.url(name), "ENCRYPTION_KEY": "a key for this test"}
+    try:
+        refused = run("models", "list", **server)
+        assert refused.code == 1
+        assert "python -m lib db upgrade" in refused.err
+        assert run("db", "status", "--json", **server).document["schema"]["state"] == "empty"
+        assert run("db", "upgrade", "--json", **server).document["upgraded"] is True
+        status = run("db", "status", "--json", **server).document
+        assert (status["mode"], status["schema"]["state"]) == ("postgres", "ready")
+        cost = run("chat", "demo-chat", "hello", "--json", **server).document["cost_nano_usd"]
+        assert run("usage", "summary", "--json", **server).document["total"]["cost_nano_usd"] == cost
+        assert run("db", "verify", **server).code == 0
+        assert run("db", "rebuild-rollups", **server).code == 0
+        assert run("keys", "set", "openai", "--no-test", input="sk-canary-0123456789abcdef", **server).code == 0
+    finally:
+        postgres_server.drop(name)
