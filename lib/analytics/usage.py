@@ -110,7 +110,8 @@ def usage_by(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filte
     """Return what each model, provider or source used, dearest first, then busiest."""
     source = usage_source(scope, filters)
     key = source.c[COLUMN_OF[by]]
-    query = sa.select(key.label("key"), *_sums(source)).where(*conditions(source.c, range_.start, range_.end, filters)).group_by(key)
+    where = conditions(source.c, range_.start, range_.end, filters)
+    query = sa.select(key.label("key"), *_sums(source)).where(*where).group_by(key).having(_counts(source))
     with store_faults(), engine.connect() as connection:
         rows = connection.execute(query).mappings().all()
         labels = _labels(connection, by, [row["key"] for row in rows])
@@ -136,7 +137,7 @@ def usage_series(engine: Engine, scope: Scope, range_: Range, filters: Filters =
         .where(*conditions(source.c, range_.start, range_.end, filters))
         .subquery("bucketed")
     )
-    query = sa.select(inner.c.bucket, inner.c.key, *_sums(inner)).group_by(inner.c.bucket, inner.c.key)
+    query = sa.select(inner.c.bucket, inner.c.key, *_sums(inner)).group_by(inner.c.bucket, inner.c.key).having(_counts(inner))
     values: dict[str, list[Totals]] = {} if column else {"all": [Totals()] * len(buckets)}
     with store_faults(), engine.connect() as connection:
         for row in connection.execute(query).mappings():
@@ -156,6 +157,11 @@ def _totals(connection: Connection, scope: Scope, range_: Range, filters: Filter
 
 def _sums(source: sa.FromClause) -> list[Any]:
     return [sa.func.coalesce(sa.func.sum(source.c[name]), 0).label(name) for name in _FIELDS]
+
+
+def _counts(source: sa.FromClause) -> sa.ColumnElement[bool]:
+    """Leave out what counts nothing any more: deleted calls wait beside their negatives until they are folded."""
+    return sa.func.sum(source.c.attempts) != 0
 
 
 def _read(row: Mapping[Any, Any]) -> Totals:
