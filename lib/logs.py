@@ -10,8 +10,10 @@ import json
 import logging
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Iterable, Mapping
+from types import TracebackType
 from typing import Any, TextIO, cast
 
 import structlog
@@ -115,6 +117,7 @@ def configure(level: str, stream: TextIO | None = None, *, secrets: Iterable[str
     root.addHandler(handler)
     root.setLevel(level.upper())
     _take_over_libraries()
+    _take_over_hooks()
     for name, floor in _QUIET.items():
         logging.getLogger(name).setLevel(max(floor, root.level))
 
@@ -126,6 +129,23 @@ def _take_over_libraries() -> None:
             for handler in [h for h in logger.handlers if type(h) is logging.StreamHandler]:
                 logger.removeHandler(handler)
                 logger.propagate = True
+
+
+def _take_over_hooks() -> None:
+    """Log what nobody caught, in a thread or at the end of the process, where Python would print it unmasked."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _uncaught
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda args: _uncaught(args.exc_type, args.exc_value, args.exc_traceback)
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if error is None or issubclass(kind, SystemExit):
+        return
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    get_logger("uncaught").error("error.uncaught", thread=threading.current_thread().name, exc_info=(kind, error, trace))
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -278,3 +278,22 @@ except RuntimeError as error:
     assert "sk-***" in done.stderr
     assert done.stderr.count("RuntimeError: gsk_***") == 2
     assert "anary" not in done.stderr
+
+
+def test_an_error_nobody_caught_is_one_masked_line_and_no_traceback_on_the_terminal() -> None:
+    code = f"""
+import threading
+from lib.logs import configure
+configure("info")
+def fail():
+    raise RuntimeError({KEYS["openai"]!r})
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+fail()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert [json.loads(line)["event"] for line in done.stderr.splitlines()] == ["error.uncaught"] * 2
+    assert "anary" not in done.stderr

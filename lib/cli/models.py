@@ -27,7 +27,7 @@ def models() -> None:
 @click.option("--search", metavar="TEXT", help="Only models whose name, key or id contains this text.")
 @json_option
 def list_models(provider: str | None, active: bool, usable: bool, search: str | None, as_json: bool) -> None:
-    """List models: a green circle is usable now, yellow is on but not usable, white is off."""
+    """List models: green is usable now, yellow is on but not usable, white is off; ID is the provider's own id."""
     from lib.cli.model_text import found, model_document
     from lib.cli.session import session
 

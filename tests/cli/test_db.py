@@ -123,3 +123,15 @@ def test_a_postgres_server_is_upgraded_only_when_asked_and_then_serves_every_com
         assert run("keys", "set", "openai", "--no-test", input="sk-canary-0123456789abcdef", **server).code == 0
     finally:
         postgres_server.drop(name)
+
+
+@pytest.mark.usefixtures("seeded")
+def test_a_database_that_another_process_holds_is_said_and_nothing_is_lost(run: Run, tmp_path: Path) -> None:
+    holder = sqlite3.connect(database(tmp_path), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    ran = run("models", "deactivate", "demo-chat", "--json")
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert (ran.code, ran.out) == (1, "")
+    assert "Another process holds the database" in ran.err
+    assert run("models", "show", "demo-chat", "--json").document["active"] is True
