@@ -14,8 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import InvalidValue, StaleVersion
-from lib.store.audit import entry_hash
+from lib.store.audit import append_entry, entry_hash
 from lib.store.base import Actor, Delete, Insert, Is, Update, Upsert
+from lib.store.engine import writing
 from lib.store.schema import audit_log
 from lib.store.sql import SqlStore
 from lib.store.verify import verify
@@ -426,23 +427,33 @@ def test_many_writers_make_one_unbroken_chain_without_deadlock(store: SqlStore, 
     assert report.counts["audit_log"] == len(audit_rows(database_engine)) > 60
 
 
-def test_no_update_is_lost_when_many_change_the_same_row(store: SqlStore, provider_id: int) -> None:
-    def add_one(_number: int) -> int:
-        tries = 0
+@pytest.mark.parametrize("table", ["llm_providers", "conversations"])
+def test_no_update_is_lost_when_many_change_the_same_row(store: SqlStore, provider_id: int, table: str) -> None:
+    where = {"id": provider_id if table == "llm_providers" else OTHER}
+    store.insert("conversations", [{"id": OTHER, "owner_id": OWNER}])
+
+    def add_one(_number: int) -> None:
         while True:
-            tries += 1
-            row = store.select("llm_providers", where={"id": provider_id})[0]
+            row = store.select(table, where=where)[0]
             try:
-                store.update(
-                    "llm_providers", {"settings": {"n": row["settings"].get("n", 0) + 1}}, where={"id": provider_id}, version=row["version"]
-                )
+                store.update(table, {"settings": {"n": row["settings"].get("n", 0) + 1}}, where=where, version=row["version"])
             except StaleVersion:
                 continue
-            return tries
+            return
 
-    at_once(add_one, 40, threads=4)
-    row = store.select("llm_providers", where={"id": provider_id})[0]
+    at_once(add_one, 40, threads=6)
+    row = store.select(table, where=where)[0]
     assert (row["settings"], row["version"]) == ({"n": 40}, 41)
+
+
+def test_entries_the_server_itself_adds_queue_up_too(database_engine: Engine) -> None:
+    def add(number: int) -> None:
+        with writing(database_engine).begin() as connection:
+            append_entry(connection, NOW, Actor("Ada"), "key.set", "credentials", str(number), None, {"preview": "sk-…41"})
+
+    at_once(add, 40)
+    report = verify(database_engine)
+    assert (report.problems, report.counts["audit_log"]) == ((), 40)
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from lib.store.base import Actor
 from lib.store.engine import writing
 from lib.store.fold import fold_once
 from lib.store.rebuild import rebuild
+from lib.store.sql import SqlStore
 from lib.store.usage_tables import ROLLUPS, llm_usage_log, rollup_state, usage_by_model, usage_by_user, usage_errors, usage_latency
 from lib.store.verify import verify
 from tests.store.calls import START, USERS, closed, expected, insert, opened, shown
@@ -150,6 +153,24 @@ def test_a_writer_at_full_speed_beside_the_rebuild_loses_nothing(week: Engine) -
         assert shown(connection) == expected(connection)
 
 
+def test_nobody_folds_into_a_window_that_is_being_rebuilt(postgres_engine: Engine) -> None:
+    """Between a window's removal and its return, folding would count a call twice or not at all."""
+    with postgres_engine.begin() as connection:
+        insert(connection, closed(), closed())
+    folded: list[int] = []
+
+    @sa.event.listens_for(postgres_engine, "after_cursor_execute")
+    def fold_in_between(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("DELETE FROM usage_by_model"):
+            folded.append(fold_once(postgres_engine, OWNER))
+
+    rebuild(postgres_engine)
+    sa.event.remove(postgres_engine, "after_cursor_execute", fold_in_between)
+    assert folded == [0]
+    assert fold_once(postgres_engine, OWNER) == 2
+    assert verify(postgres_engine).problems == ()
+
+
 def test_a_rebuild_leaves_the_time_before_the_freeze_alone(week: Engine) -> None:
     """The log no longer holds those calls, so counting them anew would wipe out history."""
     while fold_once(week, OWNER):
@@ -167,9 +188,6 @@ def test_a_rebuild_leaves_the_time_before_the_freeze_alone(week: Engine) -> None
 
 
 def test_a_changed_audit_entry_is_found(sqlite_engine: Engine) -> None:
-    from lib.store.base import Actor
-    from lib.store.sql import SqlStore
-
     store = SqlStore(sqlite_engine, Actor("Ada"))
     for number in range(4):
         store.insert("llm_providers", [{"slug": f"p{number}", "kind": "demo", "display_name": "P"}])
