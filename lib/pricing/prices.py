@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, get_args
 
 from lib.errors import InvalidValue
-from lib.pricing.price import RATE_NAMES, Price, Rates, Tier
+from lib.pricing.price import RATE_NAMES, Price, PriceSource, Rates, Tier
 from lib.store.base import Insert, Is, Row, Store
 
 TABLE = "llm_model_prices"
@@ -84,14 +84,8 @@ def price_from_row(row: Row) -> Price:
 
 def price_to_json(price: Price) -> dict[str, Any]:
     """Return a price as plain JSON with rates as text, so that no digit is lost; ids are left out."""
-    return {
-        **_rates_json(price),
-        "extra_rates": {unit: format(rate, "f") for unit, rate in price.extra_rates.items()},
-        "tiers": [{"above": tier.above} | _rates_json(tier.rates) for tier in price.tiers],
-        "source": price.source,
-        "source_detail": price.source_detail,
-        "valid_from": price.valid_from.isoformat() if price.valid_from else None,
-    }
+    rates = {name: None if rate is None else format(rate, "f") for name, rate in price.items()}
+    return {**price_to_row(price), **rates, "valid_from": price.valid_from.isoformat() if price.valid_from else None}
 
 
 def price_from_json(data: Mapping[str, Any]) -> Price:
@@ -101,11 +95,11 @@ def price_from_json(data: Mapping[str, Any]) -> Price:
             **_rates(data),
             tiers=_tiers(data.get("tiers", ())),
             extra_rates={str(unit): _decimal(rate) for unit, rate in data.get("extra_rates", {}).items()},
-            source=data.get("source", "manual"),
+            source=_source(data.get("source", "manual")),
             source_detail=data.get("source_detail"),
             valid_from=datetime.fromisoformat(data["valid_from"]) if data.get("valid_from") else None,
         )
-    except (InvalidOperation, ValueError, TypeError, KeyError, AttributeError):
+    except (InvalidOperation, ValueError, TypeError, KeyError, AttributeError, StopIteration):
         raise InvalidValue(
             "A price is a set of decimal USD amounts per 1M tokens, such as {input: 3, output: 15}.", field="price"
         ) from None
@@ -123,6 +117,10 @@ def _rates(data: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tiers(data: Iterable[Mapping[str, Any]]) -> tuple[Tier, ...]:
     return tuple(Tier(int(tier["above"]), Rates(**_rates(tier))) for tier in data)
+
+
+def _source(value: Any) -> PriceSource:
+    return next(source for source in get_args(PriceSource) if source == value)
 
 
 def _decimal(value: Any) -> Decimal:

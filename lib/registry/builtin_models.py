@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lib.providers import demo
+
 CHAT = frozenset({"streaming"})
 TOOLS = CHAT | {"tools", "json"}
 VISION = TOOLS | {"vision"}
@@ -45,10 +47,6 @@ class BuiltinModel:
 def _same(provider: str, vendor: str, key: str, name: str, has: frozenset[str], most: int | None, limits: Limits) -> BuiltinModel:
     """A model whose key is what its provider and the catalogue call it."""
     return BuiltinModel(key, provider, key, name, vendor, f"{provider}/{key}", has, most, constraints=limits)
-
-
-def _demo(key: str, name: str, has: frozenset[str]) -> BuiltinModel:
-    return BuiltinModel(key, "demo", key, name, "Modeldeck", None, has, 4_096, 32_768, TO_TWO, is_active=True)
 
 
 _OPENAI = (
@@ -204,12 +202,22 @@ _SELF_HOSTED = (
         TO_TWO,
     ),
 )
-_DEMO = (
-    _demo("demo-chat", "Demo chat", TOOLS),
-    _demo("demo-reasoner", "Demo reasoner", TOOLS | {"reasoning"}),
-    _demo("demo-rate-limit", "Demo: rate limited", CHAT),
-    _demo("demo-timeout", "Demo: times out", CHAT),
-    _demo("demo-truncated", "Demo: breaks off", CHAT),
+_DEMO_CAPABILITIES = {demo.CHAT: TOOLS, demo.REASONER: TOOLS | {"reasoning"}}
+_DEMO = tuple(
+    BuiltinModel(
+        key=model.id,
+        provider="demo",
+        upstream_id=model.id,
+        display_name=model.display_name or model.id,
+        vendor="Modeldeck",
+        priced_as=None,
+        capabilities=_DEMO_CAPABILITIES.get(model.id, CHAT),
+        max_output_tokens=model.max_output_tokens,
+        context_window=model.context_window,
+        constraints=TO_TWO,
+        is_active=True,
+    )
+    for model in demo.MODELS
 )
 
 BUILTIN_MODELS = (*_OPENAI, *_ANTHROPIC, *_GOOGLE, *_OTHER_CLOUDS, *_MATCHAAI, *_SELF_HOSTED, *_DEMO)

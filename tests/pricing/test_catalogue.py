@@ -6,9 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN
 
-import genai_prices
 import pytest
 from genai_prices.data import providers
 from genai_prices.types import TimeOfDateConstraint
@@ -16,6 +14,7 @@ from genai_prices.types import TimeOfDateConstraint
 from lib.chat import Usage
 from lib.pricing import cost
 from lib.pricing.catalogue import CataloguePrice, _from_json, catalogue_price, look_up, read
+from tests.pricing.genai import charged_by_the_catalogue
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
 USAGES = (
@@ -25,19 +24,6 @@ USAGES = (
     Usage(input=300_000, output=7, cache_read=10_000, cache_write=20_000),
     Usage(input=999_999, output=1, cache_write=9, cache_write_1h=5),
 )
-
-
-def charged_by_the_catalogue(provider: str, model: str, usage: Usage, at: datetime) -> int:
-    """What genai-prices itself computes, in nano-dollars, rounded half-even once."""
-    theirs = genai_prices.Usage(
-        input_tokens=usage.input,
-        output_tokens=usage.output,
-        cache_read_tokens=usage.cache_read,
-        cache_write_tokens=usage.cache_write,
-        cache_write_1h_tokens=usage.cache_write_1h,
-    )
-    dollars = genai_prices.calc_price(theirs, model, provider_id=provider, genai_request_timestamp=at).total_price
-    return int((dollars * 1_000_000_000).to_integral_value(ROUND_HALF_EVEN))
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google", "mistral", "groq", "huggingface_together"])

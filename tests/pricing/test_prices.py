@@ -88,6 +88,7 @@ def test_json_keeps_every_digit(rate: D) -> None:
         {"extra_rates": ["x"]},
         {"extra_rates": {"images": "-0.1"}},
         {"valid_from": "yesterday"},
+        {"source": "a friend"},
     ],
 )
 def test_numbers_no_price_can_have_are_refused_with_a_sentence(data: dict[str, object]) -> None:

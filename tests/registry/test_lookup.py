@@ -22,7 +22,7 @@ from tests.registry.conftest import House
         ("huggingface/moonshotai/Kimi-K3:together", "moonshotai/Kimi-K3:together"),
         ("claude OPUS 5.5", "claude-opus-5-5"),
         ("  demo-chat ", "demo-chat"),
-        ("Demo: times out", "demo-timeout"),
+        ("Demo: timeout", "demo-timeout"),
     ],
 )
 def test_ids_keys_provider_paths_and_names_all_lead_to_the_model(seeded: House, ref: str, key: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 import genai_prices
 import pytest
@@ -21,6 +21,7 @@ from lib.registry.builtin_models import BUILTIN_MODELS, BuiltinModel
 from lib.registry.builtin_providers import BUILTIN_PROVIDERS, catalogue_reference
 from lib.registry.checks import model_values
 from lib.store.schema import audit_log
+from tests.pricing.genai import charged_by_the_catalogue
 from tests.registry.conftest import NOW, House
 
 NAMED_BY_THE_SEEDS = {
@@ -92,18 +93,7 @@ def test_every_price_is_the_catalogues_own(seeded: House, model: BuiltinModel) -
     usages += [Usage(input=9_999, output=9, cache_write=55)] if stored.price.cache_write_5m is not None else []
     usages += [Usage(input=9_999, output=9, cache_write=55, cache_write_1h=33)] if stored.price.cache_write_1h is not None else []
     for usage in usages:
-        theirs = genai_prices.Usage(
-            input_tokens=usage.input,
-            output_tokens=usage.output,
-            cache_read_tokens=usage.cache_read,
-            cache_write_tokens=usage.cache_write,
-            cache_write_1h_tokens=usage.cache_write_1h,
-        )
-        dollars = max(
-            genai_prices.calc_price(theirs, reference, provider_id=provider, genai_request_timestamp=moment).total_price
-            for moment in moments
-        )
-        assert cost(stored.price, usage) == int((dollars * 1_000_000_000).to_integral_value(ROUND_HALF_EVEN))
+        assert cost(stored.price, usage) == max(charged_by_the_catalogue(provider, reference, usage, moment) for moment in moments)
 
 
 def test_what_nobody_publishes_a_price_for_is_unpriced_and_the_demos_price_says_it_is_one(seeded: House) -> None:
