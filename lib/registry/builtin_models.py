@@ -17,7 +17,7 @@ Limits = Mapping[str, tuple[float, float]]
 TO_TWO: Limits = {"temperature": (0, 2), "top_p": (0, 1)}
 TO_ONE: Limits = {"temperature": (0, 1), "top_p": (0, 1)}
 FIXED: Limits = {"temperature": (1, 1), "top_p": (1, 1)}
-"""Models that reason before every answer take no other sampling than their own."""
+"""The newer reasoning models refuse any sampling but their own."""
 
 FIRST_DEMO_ORDER = 100_000
 """Display order from which the demo models come, so that models added later stand before them."""
@@ -62,9 +62,9 @@ _OPENAI = (
     _same("openai", "OpenAI", "gpt-3.5-turbo", "GPT-3.5 Turbo", TOOLS, 4_096, TO_TWO),
 )
 _ANTHROPIC = (
-    _same("anthropic", "Anthropic", "claude-opus-5-5", "Claude Opus 5.5", FRONTIER, None, TO_ONE),
-    _same("anthropic", "Anthropic", "claude-sonnet-5-5", "Claude Sonnet 5.5", FRONTIER, None, TO_ONE),
-    _same("anthropic", "Anthropic", "claude-haiku-5-5", "Claude Haiku 5.5", FRONTIER, None, TO_ONE),
+    _same("anthropic", "Anthropic", "claude-opus-5-5", "Claude Opus 5.5", FRONTIER, None, FIXED),
+    _same("anthropic", "Anthropic", "claude-sonnet-5-5", "Claude Sonnet 5.5", FRONTIER, None, FIXED),
+    _same("anthropic", "Anthropic", "claude-haiku-5-5", "Claude Haiku 5.5", FRONTIER, None, FIXED),
     _same("anthropic", "Anthropic", "claude-opus-4-6", "Claude Opus 4.6", FRONTIER, 128_000, TO_ONE),
     _same("anthropic", "Anthropic", "claude-sonnet-4-5-20250929", "Claude Sonnet 4.5", FRONTIER, 64_000, TO_ONE),
     _same("anthropic", "Anthropic", "claude-haiku-4-5-20251001", "Claude Haiku 4.5", FRONTIER, 64_000, TO_ONE),
