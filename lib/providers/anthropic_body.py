@@ -12,6 +12,9 @@ from lib.chat import Image, Message, Part, Reasoning, Request, Text, ToolCall, T
 DEFAULT_MAX_TOKENS = 4096
 """The protocol demands an output limit; this one fits every model of the house."""
 
+_LEAST_ANSWER = 1024
+"""Tokens to leave for the answer when thinking is paid from the same limit."""
+
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 16384, "max": 16384}
 _THINKS_BY_BUDGET = re.compile(r"claude-3-7|claude-\w+-4(?:-[015])?(?:-\d{8}|-latest|@|$)")
 _TOOL_CHOICES = {"auto": {"type": "auto"}, "required": {"type": "any"}, "any": {"type": "any"}, "none": {"type": "none"}}
@@ -31,9 +34,10 @@ def messages_body(request: Request, *, stream: bool, default_max_tokens: int) ->
         for name, value in (("effort", effort), ("format", schema and {"type": "json_schema", "schema": schema}))
         if value is not None
     }
+    limit = default_max_tokens if default_max_tokens > budget + _LEAST_ANSWER else default_max_tokens + budget
     body: dict[str, Any] = {
         "model": request.model,
-        "max_tokens": default_max_tokens + budget if request.max_tokens is None else request.max_tokens,
+        "max_tokens": limit if request.max_tokens is None else request.max_tokens,
         "messages": _turns(request.messages),
     }
     optional = {
@@ -90,7 +94,7 @@ def _blocks(part: Part) -> Iterator[dict[str, Any]]:
 
 
 def _thinking(request: Request) -> tuple[dict[str, Any] | None, str | None, int]:
-    """Return the thinking setting, the effort, and the tokens thinking adds to a default limit."""
+    """Return the thinking setting, the effort, and the tokens that thinking may take from the output limit."""
     effort = request.reasoning_effort
     if effort is None or "thinking" in request.extra:
         return None, None, 0

@@ -31,6 +31,8 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SSE_DATA = re.compile(rb"^data:\s*(\{.*\})\s*$", re.MULTILINE)
 _DEEPEST = 8
 _LONGEST = 256 * 1024
+_READ = 8000
+"""Characters that rules look at: a sentence says what it has to say early."""
 
 
 @dataclass
@@ -50,7 +52,7 @@ class ErrorBody:
     @property
     def text(self) -> str:
         """Every sentence in one line without web addresses, for rules that look at words."""
-        return _URL.sub(" ", " ; ".join(self.messages))
+        return _URL.sub(" ", " ; ".join(self.messages)[:_READ])
 
     @property
     def message(self) -> str:

@@ -52,7 +52,7 @@ def classify(
     kind, retryable = _by_exception(exception) if exception is not None and status is None else _by_response(status, found)
     lower = {name.lower(): value for name, value in (headers or {}).items()}
     wait = retry_after(lower, found.delays, found.text, now=time.time() if now is None else now)
-    endpoint = rules.ENDPOINT.search(" ".join(found.messages)) if kind in ("model-incompatible", "bad-request") else None
+    endpoint = rules.ENDPOINT.search(found.text) if kind in ("model-incompatible", "bad-request") else None
     return ProviderError(
         _sentence(kind, retryable, provider, status, found, secrets),
         kind=kind,
@@ -206,7 +206,7 @@ def _sentence(
         advice = "Check the base URL on the Providers page, and whether a proxy answers in its place."
     row = KINDS.get(provider or "")
     who = row.label if row else provider or "The provider"
-    detail = redact(found.message, *secrets)
+    detail = redact(found.message[: 10 * _LONGEST_DETAIL], *secrets)
     if len(detail) > _LONGEST_DETAIL:
         detail = detail[:_LONGEST_DETAIL].rstrip() + "…"
     if not detail and status is not None and status >= 300:

@@ -15,7 +15,7 @@ from lib.chat import Completion, Event, Finish, Message, ReasoningDelta, Request
 from lib.errors import ProviderError, StreamTruncated
 from lib.net import new_client
 from lib.providers import ModelInfo, default_endpoint, open_adapter
-from tests.replay import split_at_random, sse
+from tests.replay import TEXT, anthropic_stream, openai_stream, split_at_random, sse
 
 ASK = Request("m", (Message("user", "Hello"),))
 STREAM, JSON = "text/event-stream", "application/json"
@@ -434,3 +434,24 @@ def test_any_json_ends_in_a_finish_or_a_provider_error(kind: str, documents: lis
         assert isinstance(events[-1], Finish)
         assert sum(isinstance(event, Usage) for event in events) <= 1
         fold(events)
+
+
+@given(st.sampled_from([("openai", openai_stream()), ("anthropic", anthropic_stream())]), st.data())
+def test_a_damaged_stream_never_passes_for_more_than_was_said(stream: tuple[str, bytes], data: st.DataObject) -> None:
+    kind, body = stream
+    start = data.draw(st.integers(0, len(body)))
+    end = data.draw(st.integers(start, min(len(body), start + 200)))
+    events, error = read(kind, body[:start] + data.draw(st.binary(max_size=3)) + body[end:], seed=start)
+
+    assert error is not None or isinstance(events[-1], Finish)
+    assert sum(isinstance(event, Usage) for event in events) <= 1
+
+
+@given(st.sampled_from([("openai", openai_stream()), ("anthropic", anthropic_stream())]), st.integers(0, 10_000))
+def test_a_stream_cut_anywhere_is_a_prefix_and_says_so(stream: tuple[str, bytes], cut: int) -> None:
+    kind, body = stream
+    events, error = read(kind, body[: cut % len(body)], seed=cut)
+    text = "".join(event.text for event in events if isinstance(event, TextDelta))
+
+    assert TEXT.startswith(text)
+    assert isinstance(error, StreamTruncated) or text == TEXT

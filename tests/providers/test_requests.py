@@ -375,6 +375,13 @@ def test_anthropic_gets_the_models_own_output_limit_when_it_is_known() -> None:
     assert body_of("anthropic", Request("m", HELLO), stream=True)["stream"] is True
 
 
+@pytest.mark.parametrize(("own_limit", "sent_limit"), [(4096, 4096 + 16384), (32_000, 32_000)])
+def test_thinking_never_pushes_the_limit_over_the_models_own(own_limit: int, sent_limit: int) -> None:
+    body = body_of("anthropic", Request("claude-opus-4-1", HELLO, reasoning_effort="high"), default_max_tokens=own_limit)
+
+    assert (body["thinking"]["budget_tokens"], body["max_tokens"]) == (16384, sent_limit)
+
+
 def test_half_a_surrogate_pair_in_a_prompt_is_sent_as_json_allows() -> None:
     request = sent("openai", Request("m", (Message("user", "oops \ud83d"),)))
 
