@@ -132,7 +132,7 @@ class Router:
         for place, candidate in enumerate(call.candidates, start=1):
             adapter = self._open_adapter(candidate)
             request = replace(call.request, model=candidate.upstream_id)
-            endpoint, spoken, tries = candidate.endpoint, {candidate.endpoint}, 0
+            endpoint, spoken, tries, why = candidate.endpoint, {candidate.endpoint}, 0, candidate.why
             while True:
                 number, tries = number + 1, tries + 1
                 opened = self._ledger.open(_start(call, candidate, endpoint, number))
@@ -143,7 +143,7 @@ class Router:
                     model=candidate.model_key,
                     provider=candidate.provider,
                     endpoint=endpoint,
-                    why=candidate.why if tries == 1 else "tried again",
+                    why=why,
                 )
                 tried = yield from self._attempt(opened, partial(ask, adapter, request, endpoint))
                 yield tried.attempt
@@ -152,9 +152,10 @@ class Router:
                 verdict = Stop() if tried.content else decide(tried.error, tries)
                 self._log_error(opened, tried.error, type(verdict).__name__)
                 if isinstance(verdict, Retry):
+                    why = "tried again"
                     self._sleep(verdict.after * (1 + _JITTER * self._chance()))
                 elif isinstance(verdict, NextEndpoint) and verdict.endpoint in adapter.endpoints - spoken:
-                    endpoint = verdict.endpoint
+                    endpoint, why = verdict.endpoint, "endpoint the provider named"
                     spoken.add(endpoint)
                 elif isinstance(verdict, Stop) or place == len(call.candidates):
                     raise tried.error

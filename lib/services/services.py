@@ -26,7 +26,7 @@ from lib.settings import Settings
 from lib.store.base import Actor, Store
 from lib.store.database import check, open_database
 from lib.store.engine import open_engine
-from lib.store.fold import fold_once
+from lib.store.fold import BATCH, fold_once
 from lib.store.sql import SqlStore, utc_now
 from lib.usage import Attempt, Heartbeat, Ledger
 
@@ -162,7 +162,7 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         router = Router(ledger, SqlHints(clock=clock) if settings.learn_from_failures else None, adapter_for)
         chores: list[Callable[[], object]] = [ledger.heartbeat, ledger.mark_interrupted]
         if engine.dialect.name == "postgresql":
-            chores.append(partial(fold_once, engine, ledger.instance_id))
+            chores.append(partial(_fold, engine, ledger.instance_id))
         services = Services(settings, engine, analytics_engine, keys, ledger, router, Heartbeat(chores), clock, origin)
         _seed_when_empty(services)
         ledger.register(__version__)
@@ -172,6 +172,11 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         raise
     services.heartbeat.start()
     return services
+
+
+def _fold(engine: Engine, owner: str) -> None:
+    while fold_once(engine, owner) >= BATCH:
+        pass  # more is waiting than one batch takes
 
 
 def _seed_when_empty(services: Services) -> None:

@@ -12,9 +12,13 @@ from sqlalchemy.engine import Connection
 from lib.store.schema import instances
 from lib.store.usage_tables import llm_usage_log as log_table
 
+_KEPT = timedelta(days=7)
+"""How long a process that is gone stays listed; its calls need it no longer than a lapse."""
+
 
 def register(connection: Connection, instance_id: str, version: str, now: datetime) -> None:
-    """Enter a process that starts."""
+    """Enter a process that starts, and forget those long gone."""
+    connection.execute(sa.delete(instances).where(instances.c.heartbeat_at < now - _KEPT))
     connection.execute(
         sa.insert(instances),
         {

@@ -192,3 +192,11 @@ def test_the_log_says_which_model_was_used_and_why_and_never_the_words(desk: Des
     assert [e["event"] for e in events] == ["call.started", "call.error", "call.started", "hints.first_success"]
     assert (events[0]["model"], events[0]["why"], events[1]["then"], events[2]["why"]) == ("m0", "asked for", "Retry", "tried again")
     assert "Hello" not in caplog.text
+
+
+def test_the_log_says_when_the_provider_named_the_endpoint(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    refusal = fault("model-incompatible", suggested_endpoint="responses")
+    list(desk.router(Scripted([refusal], ANSWER, endpoints=frozenset({"chat/completions", "responses"}))).stream(desk.call()))
+    started = [r.msg for r in caplog.records if isinstance(r.msg, dict) and r.msg["event"] == "call.started"]
+    assert [(e["endpoint"], e["why"]) for e in started] == [("chat/completions", "asked for"), ("responses", "endpoint the provider named")]

@@ -133,3 +133,15 @@ def test_a_row_another_system_wrote_is_left_alone(engine: Engine, clock: Any) ->
     with engine.begin() as connection:
         connection.execute(sa.insert(llm_usage_log), values)
     assert Ledger(engine, instance_id=str(uuid4()), clock=clock).mark_interrupted(lapse=0) == 0
+
+
+def test_processes_long_gone_are_forgotten_and_their_calls_given_up(engine: Engine, clock: Any) -> None:
+    gone = Ledger(engine, instance_id=str(uuid4()), clock=clock)
+    gone.register("test")
+    gone.open(AttemptStart(str(uuid4()), 1, "m", "M", "demo", "Demo", "api"))
+    clock.forward(8 * 24 * 3_600)
+    starting = Ledger(engine, instance_id=str(uuid4()), clock=clock)
+    starting.register("test")
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(instances.c.id)).scalars().all() == [starting.instance_id]
+    assert starting.mark_interrupted(lapse=30) == 1
