@@ -83,14 +83,20 @@ def upgrade(engine: Engine) -> None:
 def _open_embedded(engine: Engine, path: Path) -> None:
     status = check(engine)
     try:
-        if status.state == "ready":
+        if status.state == "ready" and _guarded(engine):
             _try_writing(engine)
-            return
-        upgrade(engine)
+        else:
+            upgrade(engine)
     except StoreUnavailable as error:
         if error.reason == "read-only" and status.state == "older":
             raise unavailable("older-schema", f"This start could not do so: {path.name} or its folder is read-only.") from None
         raise
+
+
+def _guarded(engine: Engine) -> bool:
+    """Whether the triggers are those of this version, which may change them without changing a table."""
+    with store_faults(), engine.connect() as connection:
+        return not triggers.problems(connection)
 
 
 def _try_writing(engine: Engine) -> None:

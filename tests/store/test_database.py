@@ -29,6 +29,7 @@ from lib.store.base import Actor
 from lib.store.database import HEAD, MIGRATIONS, check, open_database, upgrade
 from lib.store.engine import open_engine, writing
 from lib.store.sql import SqlStore
+from lib.store.triggers import problems
 from lib.store.verify import verify
 from tests.postgres import PostgresServer
 
@@ -121,11 +122,15 @@ else:
 """
 
 
+_GATE = "import sys\nfrom lib.store import database\nprint('ready', flush=True)\nsys.stdin.readline()\n"
+
+
 def _start(folder: Path, *, script: str = _OPEN, timeout_ms: int = 50, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     unprivileged = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
     return subprocess.Popen(
         [*unprivileged, sys.executable, "-B", "-c", script, str(folder), str(timeout_ms)],
         cwd=ROOT,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         preexec_fn=limit,
@@ -161,8 +166,23 @@ def test_a_second_start_finds_everything_ready(file: Path, folder: Path) -> None
 
 
 def test_four_processes_that_start_at_once_on_nothing_all_succeed(folder: Path) -> None:
-    processes = [_start(folder, timeout_ms=20_000) for _ in range(4)]
+    processes = [_start(folder, script=_GATE + _OPEN, timeout_ms=20_000) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
     assert [_outcome(process) for process in processes] == [("ready", "")] * 4
+
+
+def test_triggers_that_are_missing_or_of_another_version_come_back_at_the_next_start(file: Path, folder: Path) -> None:
+    _sql(file, "DROP TRIGGER trg_usage_log_insert", "DROP VIEW usage_errors_now", "CREATE VIEW usage_errors_now AS SELECT 1 AS attempts")
+    engine = open_database(settings_for(folder))
+    with engine.connect() as connection:
+        assert problems(connection) == []
+    engine.dispose()
 
 
 def test_an_older_file_is_copied_then_upgraded_with_everything_in_it(old_file: Path, folder: Path) -> None:

@@ -18,7 +18,8 @@ from sqlalchemy.engine import Engine
 
 from lib.store.engine import open_engine, writing
 from lib.store.fold import fold_once
-from lib.store.usage_tables import ROLLUPS, llm_usage_log, rollup_state, usage_delta
+from lib.store.rollups import SLOTS, within
+from lib.store.usage_tables import ROLLUPS, llm_usage_log, rollup_state, usage_by_user, usage_delta
 from lib.store.verify import verify
 from tests.store.calls import CLOSING, START, USERS, closed, expected, insert, opened, shown
 
@@ -223,3 +224,32 @@ def test_concurrent_writers_and_folders_never_deadlock_and_stay_exact(postgres_e
         deadlocks = connection.scalar(sa.text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"))
         assert deadlocks == 0
     assert verify(postgres_engine).problems == ()
+
+
+@pytest.mark.parametrize(
+    ("query", "plan"),
+    [
+        (
+            "SELECT sum(requests) FROM usage_by_model_now WHERE {slots}",
+            "SEARCH usage_by_model USING PRIMARY KEY (slot_start>? AND slot_start<?)",
+        ),
+        (
+            "SELECT sum(requests) FROM usage_by_user_now WHERE user_id = 'x' AND {slots}",
+            "SEARCH usage_by_user USING PRIMARY KEY (user_id=? AND slot_start>? AND slot_start<?)",
+        ),
+        (
+            "SELECT sum(attempts) FROM usage_errors_now WHERE {slots}",
+            "SEARCH usage_errors USING PRIMARY KEY (slot_start>? AND slot_start<?)",
+        ),
+        (
+            "DELETE FROM usage_by_user WHERE {within}",
+            "SEARCH usage_by_user USING PRIMARY KEY (user_id=? AND slot_start>? AND slot_start<?)",
+        ),
+    ],
+)
+def test_a_range_is_sought_not_scanned(sqlite_engine: Engine, query: str, plan: str) -> None:
+    """A page over one week must not read the years before it."""
+    text = query.format(slots=SLOTS, within=within(usage_by_user)).replace(":low", "1").replace(":high", "2")
+    with sqlite_engine.connect() as connection:
+        steps = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}")]
+    assert plan in steps
