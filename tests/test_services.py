@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,10 +25,11 @@ from lib.services import ChatCall, Services, open_services
 from lib.settings import Settings, load_settings
 from lib.store.schema import instances, model_compatibility_hints
 from lib.store.usage_tables import llm_usage_log
-from lib.usage import Attempt
+from lib.usage import LAPSE_S, Attempt
 from tests.postgres import PostgresServer
 from tests.replay import TEXT, ReplayServer, Reply, openai_stream
 
+ROOT = Path(__file__).parents[1]
 KEY = "sk-ant-test-0123456789abcdefghijklmnop"
 HELLO = [Message("user", "Why is water wet?")]
 MEMBER = Principal("00000000-0000-4000-8000-0000000000ff", "Mia", Role.MEMBER)
@@ -68,12 +71,12 @@ def rows(services: Services) -> list[dict[str, Any]]:
         return [dict(r) for r in connection.execute(sa.select(llm_usage_log).order_by(llm_usage_log.c.id)).mappings()]
 
 
-def connect_anthropic(services: Services, server: ReplayServer) -> str:
-    """Point the Anthropic card at the server, paste its key, switch one model on, and return the model's key."""
+def connect(services: Services, server: ReplayServer, slug: str = "anthropic") -> str:
+    """Point a provider's card at the server, paste its key, switch one model on, and return the model's key."""
     registry = services.registry(LOCAL_ADMIN)
-    provider = registry.set_provider("anthropic", base_url=server.base_url)
+    provider = registry.set_provider(slug, base_url=server.base_url)
     services.set_key(LOCAL_ADMIN, provider, KEY, tested=True)
-    model = registry.models(provider="anthropic")[0]
+    model = registry.models(provider=slug)[0]
     registry.set_price(model.id, PRICE)
     registry.set_active([model.id], True)
     return model.model_key
@@ -108,7 +111,7 @@ def test_from_a_pasted_key_to_the_exact_cost_without_a_restart(services: Service
         assert (tested.ok, tested.text, tested.error) == (True, TEXT, None)
         assert tested.latency_ms is not None
 
-        model = connect_anthropic(services, server)
+        model = connect(services, server)
         *items, last = services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=model, source="playground"))
     assert text_of(items) == TEXT
     assert isinstance(last, Attempt)
@@ -124,7 +127,7 @@ def test_from_a_pasted_key_to_the_exact_cost_without_a_restart(services: Service
 
 def test_a_whole_answer_costs_the_same(services: Services) -> None:
     with ReplayServer(api_key=KEY) as server:
-        routed = services.complete(LOCAL_ADMIN, ChatCall(HELLO, model=connect_anthropic(services, server), source="api"))
+        routed = services.complete(LOCAL_ADMIN, ChatCall(HELLO, model=connect(services, server), source="api"))
     assert (routed.completion.text, routed.attempts[-1].cost_nano_usd) == (TEXT, EXACT)
 
 
@@ -182,12 +185,7 @@ def test_an_address_nobody_can_call_is_a_sentence(services: Services) -> None:
 
 def test_stopping_hangs_up_on_the_provider(services: Services) -> None:
     with ReplayServer(Reply(openai_stream(), content_type="text/event-stream", endless=True), pace=0.001) as server:
-        registry = services.registry(LOCAL_ADMIN)
-        provider = registry.set_provider("openai", base_url=server.base_url)
-        services.set_key(LOCAL_ADMIN, provider, KEY)
-        model = registry.models(provider="openai")[0]
-        registry.set_active([model.id], True)
-        stream = services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=model.id))
+        stream = services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=connect(services, server, "openai")))
         assert isinstance(next(stream), TextDelta)
         stream.close()
         assert server.hung_up.wait(10)
@@ -195,9 +193,53 @@ def test_stopping_hangs_up_on_the_provider(services: Services) -> None:
     assert (row["status"], row["is_final"]) == ("cancelled", True)
 
 
+STREAMING = """
+import sys
+from pathlib import Path
+from lib.access import LOCAL_ADMIN
+from lib.chat import Message, TextDelta
+from lib.services import ChatCall, open_services
+from lib.settings import load_settings
+
+folder, model = sys.argv[1:]
+services = open_services(load_settings({"MODELDECK_DATA_DIR": folder}, Path(folder)))
+for item in services.chat(LOCAL_ADMIN, ChatCall([Message("user", "Go on for ever.")], model=model, source="cli")):
+    if isinstance(item, TextDelta):
+        print("streaming", flush=True)
+"""
+
+
+def test_a_process_killed_in_mid_stream_is_told_apart_from_one_that_still_streams(tmp_path: Path, seeded: Path) -> None:
+    shutil.copytree(seeded, tmp_path / "data")
+    ahead = timedelta(0)
+    services = open_services(settings_for(tmp_path), clock=lambda: datetime.now(UTC) + ahead)
+    try:
+        with ReplayServer(Reply(openai_stream(), content_type="text/event-stream", endless=True), pace=0.002) as server:
+            model = connect(services, server, "openai")
+            own = services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=model))
+            next(own)
+            child = subprocess.Popen(
+                [sys.executable, "-c", STREAMING, str(tmp_path / "data"), model], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            )
+            assert child.stdout is not None
+            assert child.stdout.readline() == "streaming\n"
+            child.kill()
+            child.communicate()
+
+            services.heartbeat.beat()
+            assert {r["source"]: r["status"] for r in rows(services)} == {"playground": "open", "cli": "open"}
+            ahead = timedelta(seconds=LAPSE_S + 1)
+            services.heartbeat.beat()
+            assert {r["source"]: r["status"] for r in rows(services)} == {"playground": "open", "cli": "interrupted"}
+            own.close()
+            assert {r["source"]: r["status"] for r in rows(services)} == {"playground": "cancelled", "cli": "interrupted"}
+    finally:
+        services.close()
+
+
 def test_a_removed_key_ends_a_models_use_with_a_reason(services: Services) -> None:
     with ReplayServer(api_key=KEY) as server:
-        model = connect_anthropic(services, server)
+        model = connect(services, server)
         services.remove_key(LOCAL_ADMIN, services.registry(LOCAL_ADMIN).provider("anthropic"))
         with pytest.raises(ModelNotUsable, match=r"cannot be used\. Needs an Anthropic key"):
             services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=model))
@@ -339,7 +381,7 @@ def test_postgres_is_refused_unmigrated_and_serves_once_upgraded(tmp_path: Path,
     try:
         services.registry(LOCAL_ADMIN).set_provider("demo", settings={"pace": 0})
         with ReplayServer(api_key=KEY) as server:
-            *_, last = services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=connect_anthropic(services, server)))
+            *_, last = services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=connect(services, server)))
         assert isinstance(last, Attempt)
         range_ = preset("24h", datetime.now(UTC), ZoneInfo("Asia/Kolkata"))
         assert usage_totals(services.analytics_engine, EVERYBODY, range_).current.cost_nano_usd == EXACT
