@@ -32,7 +32,11 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Upsert:
-    """Add rows, or replace the given columns of those that clash on the columns ``on``."""
+    """Add rows, or replace the given columns of those that clash on the columns ``on``.
+
+    ``on`` names a unique key. Where global and owned rows have a key of their own each, name the owner with it
+    (``["model_key", "owner_id"]``): a row without an owner then clashes with the global one.
+    """
 
     table: str
     rows: Sequence[Mapping[str, Any]]
@@ -41,7 +45,10 @@ class Upsert:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Set values on the rows that match; ``version`` is the one that was read, a different one is refused."""
+    """Set values on the rows that match; ``version`` is the one that was read.
+
+    With a version, rows that have another one by now, or are gone, are refused with StaleVersion.
+    """
 
     table: str
     values: Mapping[str, Any]

@@ -47,9 +47,7 @@ def open_database(settings: Settings, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS)
     engine = open_engine(settings.database_url, busy_timeout_ms=busy_timeout_ms)
     try:
         if settings.mode == "embedded":
-            path = _path(engine)
-            _make_file(path)
-            _open_embedded(engine, path)
+            _open_embedded(engine, _path(engine))
         else:
             status = check(engine)
             if status.state != "ready":
@@ -61,7 +59,9 @@ def open_database(settings: Settings, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS)
 
 
 def check(engine: Engine) -> DatabaseStatus:
-    """Return the state of the schema; raises StoreUnavailable when the database cannot be read at all."""
+    """Return the state of the schema, changing nothing; raises StoreUnavailable when the database cannot be read at all."""
+    if engine.dialect.name == "sqlite" and not _path(engine).exists():
+        return DatabaseStatus("empty", None)  # looking must not make the file
     with store_faults(), engine.connect() as connection:
         return _status(connection)
 
@@ -69,8 +69,10 @@ def check(engine: Engine) -> DatabaseStatus:
 def upgrade(engine: Engine) -> None:
     """Bring the schema to this version, in one transaction that holds off every other upgrade.
 
-    A SQLite file is copied first (NAME.before-REVISION beside it) unless it is empty. Raises StoreUnavailable.
+    A SQLite file is made where missing, or copied first (NAME.before-REVISION beside it) unless it is empty. Raises StoreUnavailable.
     """
+    if engine.dialect.name == "sqlite":
+        _make_file(_path(engine))
     with store_faults():
         if engine.dialect.name == "sqlite":
             _upgrade_sqlite(engine)
@@ -81,6 +83,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def _open_embedded(engine: Engine, path: Path) -> None:
+    _make_file(path)
     status = check(engine)
     try:
         if status.state == "ready" and _guarded(engine):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,7 +54,8 @@ def _sqlite(url: str, busy_timeout_ms: int) -> Engine:
 
     @sa.event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY"):
+        _write_ahead(connection, busy_timeout_ms / 1000)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "recursive_triggers=ON", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}")
         connection.execute(f"PRAGMA busy_timeout={busy_timeout_ms}")
 
@@ -62,3 +65,16 @@ def _sqlite(url: str, busy_timeout_ms: int) -> Engine:
         connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, patience_s: float) -> None:
+    """Turn on write-ahead logging; when several processes meet on a new file, SQLite refuses at once instead of waiting."""
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_BUSY") or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)

@@ -23,9 +23,10 @@ from lib.store.usage_tables import (
 )
 
 CLOSED = "status <> 'open'"
+"""Which rows of the log count: an open call has not cost anything yet."""
 SLOTS = "slot_start >= :low AND slot_start < :high"
 CLOSED_WITHIN = f"{CLOSED} AND started_at >= :low AND started_at < :high"
-STATE = "SELECT frozen_before FROM rollup_state WHERE id = 1"
+FROZEN_BEFORE = "SELECT frozen_before FROM rollup_state WHERE id = 1"
 _MEASURE_NAMES = tuple(name for name, _ in MEASURES)
 _SLOT = {
     "sqlite": f"started_at - started_at % {SLOT_MS}",
@@ -65,6 +66,7 @@ class Projection:
 
     @property
     def columns(self) -> str:
+        """The rollup's columns as they stand in a list, keys first."""
         return ", ".join((*self.keys, *self.measures))
 
 

@@ -61,7 +61,7 @@ def functions() -> dict[str, str]:
     columns = ", ".join(EVENT_COLUMNS)
     closed_old = rollups.event("postgresql", "old_rows")
     closed_new = rollups.event("postgresql", "new_rows")
-    thawed = f"{rollups.CLOSED} AND started_at >= coalesce(({rollups.STATE}), '-infinity')"
+    thawed = f"{rollups.CLOSED} AND started_at >= coalesce(({rollups.FROZEN_BEFORE}), '-infinity')"
     taken = ", ".join(f"-{name}" if name in dict(MEASURES) else name for name in EVENT_COLUMNS)
     into = f"INSERT INTO usage_delta ({columns})"
     gone = rollups.event("postgresql", "old_rows", where=thawed)

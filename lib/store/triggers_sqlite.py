@@ -29,7 +29,7 @@ def objects() -> dict[str, str]:
 
 
 def _rollup_triggers() -> dict[str, str]:
-    frozen = f"OLD.started_at >= coalesce(({rollups.STATE}), OLD.started_at)"
+    frozen = f"OLD.started_at >= coalesce(({rollups.FROZEN_BEFORE}), OLD.started_at)"
     add, subtract = _body("NEW", ""), _body("OLD", "-")
     columns = ", ".join(rollups.log_columns())
     return {

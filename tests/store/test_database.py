@@ -222,6 +222,20 @@ def test_foreign_keys_hold_again_after_an_upgrade(old_file: Path, folder: Path) 
     engine.dispose()
 
 
+def test_looking_at_a_database_that_is_not_there_makes_nothing(folder: Path) -> None:
+    engine = open_engine(settings_for(folder).database_url)
+    assert check(engine).state == "empty"
+    engine.dispose()
+    assert not folder.exists()
+
+
+def test_an_upgrade_by_hand_makes_the_file_for_its_owner_alone(folder: Path) -> None:
+    engine = open_engine(settings_for(folder).database_url)
+    upgrade(engine)
+    engine.dispose()
+    assert stat.S_IMODE((folder / "modeldeck.db").stat().st_mode) == 0o600
+
+
 # Faults
 
 
