@@ -20,13 +20,14 @@ from lib.store.base import Change, Row, Store
 
 Catalogue = Callable[[Sequence[str], datetime], Mapping[str, CataloguePrice]]
 DEMO_PRICE = Price(
-    input=Decimal("0.5"),
-    output=Decimal("1.5"),
-    cache_read=Decimal("0.05"),
-    cache_write_5m=Decimal("0.625"),
+    input=Decimal(0),
+    output=Decimal(0),
+    cache_read=Decimal(0),
+    cache_write_5m=Decimal(0),
     source="seed",
-    source_detail="demo price, nothing is charged",
+    source_detail="the demo is free",
 )
+"""A price of nothing, which is not the same as no price: demo calls cost what they cost, and sums stay true."""
 
 
 @dataclass(frozen=True, slots=True)

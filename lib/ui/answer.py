@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -19,6 +19,13 @@ from lib.usage import Attempt
 FLUSH_SECONDS = 0.06
 """The page is drawn, and looks whether it was stopped, at most and at least this often: each draw sends the whole answer so far."""
 
+PRICE_WORDS: Mapping[str, str] = {
+    "seed": "built-in price",
+    "catalogue": "catalogue price",
+    "manual": "price set by hand",
+    "sync": "synced price",
+}
+
 
 @dataclass
 class Answer:
@@ -31,6 +38,12 @@ class Answer:
     problem: str | None = None
     stopped: bool = False
     done: bool = False
+    settled: bool = False
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it was stopped before the page could draw its end: a stop ends the page's script where it stands."""
+        return self.stopped and not self.settled
 
     @property
     def last(self) -> Attempt | None:
@@ -38,13 +51,13 @@ class Answer:
         return self.attempts[-1] if self.attempts else None
 
 
-def stream(answer: Answer, events: Iterator[Event | Attempt], clock: Callable[[], float] = time.monotonic) -> None:
-    """Draw an answer while it arrives; on a stop keep what came, on a failure keep its sentence."""
+def ask(answer: Answer, call: Callable[[], Iterator[Event | Attempt]], clock: Callable[[], float] = time.monotonic) -> None:
+    """Make a call and draw its answer while it arrives; on a stop keep what came, on a failure keep its sentence."""
     reasoning, shown, waiting = st.empty(), st.empty(), st.empty()
     began = drawn_at = clock()
     drawn = 0
     try:
-        with closing(pump(events, FLUSH_SECONDS)) as arriving:
+        with closing(pump(call(), FLUSH_SECONDS)) as arriving:
             for event in arriving:
                 match event:
                     case TextDelta():
@@ -88,6 +101,7 @@ def finished(answer: Answer) -> None:
 
 def footer(answer: Answer) -> None:
     """Draw what follows an answer: its failure or stop, earlier attempts, and the strip of figures."""
+    answer.settled = True
     if answer.problem:
         st.error(answer.problem, icon=":material/error:")
     elif answer.stopped:
@@ -112,7 +126,7 @@ def strip(attempt: Attempt) -> str:
         parts.append(f"{fmt.count(usage.input)} in{cached} · {fmt.count(usage.output)} out")
     parts.append(f"**{format_usd(attempt.cost_nano_usd).replace('$', '&#36;')}**")
     if attempt.price_source:
-        parts.append(f"price: {attempt.price_source}")
+        parts.append(PRICE_WORDS.get(attempt.price_source, attempt.price_source))
     return " · ".join(parts)
 
 

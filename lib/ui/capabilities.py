@@ -1,4 +1,4 @@
-"""Capabilities of a model as rows: the name stored, its icon in text, its Material icon, and its label."""
+"""Capabilities of a model as rows: the name stored, its icon and its label."""
 
 from __future__ import annotations
 
@@ -11,26 +11,25 @@ class Capability:
     """One thing a model can do."""
 
     name: str
-    glyph: str
     icon: str
     label: str
 
 
 CAPABILITIES: tuple[Capability, ...] = (
-    Capability("streaming", "", ":material/bolt:", "Streaming"),
-    Capability("vision", "👁", ":material/visibility:", "Vision"),
-    Capability("tools", "🔧", ":material/build:", "Tools"),
-    Capability("reasoning", "💭", ":material/psychology:", "Reasoning"),
-    Capability("json", "{}", ":material/data_object:", "JSON"),
-    Capability("caching", "", ":material/cached:", "Caching"),
-    Capability("websearch", "🌐", ":material/travel_explore:", "Web search"),
-    Capability("files", "📄", ":material/description:", "Files"),
+    Capability("streaming", ":material/bolt:", "Streaming"),
+    Capability("vision", ":material/visibility:", "Vision"),
+    Capability("tools", ":material/build:", "Tools"),
+    Capability("reasoning", ":material/psychology:", "Reasoning"),
+    Capability("json", ":material/data_object:", "JSON"),
+    Capability("caching", ":material/cached:", "Caching"),
+    Capability("websearch", ":material/travel_explore:", "Web search"),
+    Capability("files", ":material/description:", "Files"),
 )
 
 
-def glyphs(names: Collection[str]) -> str:
-    """Return the capabilities worth seeing in a picker's plain text, as symbols."""
-    return " ".join(c.glyph for c in CAPABILITIES if c.glyph and c.name in names)
+def icons(names: Collection[str]) -> str:
+    """Return the icons of the capabilities that set a model apart; streaming and caching are too common to show."""
+    return " ".join(c.icon for c in CAPABILITIES if c.name in names and c.name not in ("streaming", "caching"))
 
 
 def labels(names: Collection[str]) -> list[str]:

@@ -29,23 +29,33 @@ class Series:
     hover: Sequence[str] = field(default=())
 
 
-def bars(times: Sequence[datetime], series: Sequence[Series], *, alt: str, key: str, prefix: str = "", partial: bool = False) -> None:
-    """Draw stacked bars; ``partial`` marks the last bar as a period still running."""
+def bars(
+    times: Sequence[datetime], series: Sequence[Series], *, alt: str, key: str, empty: str, prefix: str = "", partial: bool = False
+) -> None:
+    """Draw stacked bars, or the sentence ``empty``; ``partial`` marks the last bar as a period still running."""
+    if not any(value for one in series for value in one.values):
+        st.caption(empty)
+        return
     figure = go.Figure()
     for one in series:
         figure.add_bar(
             x=list(times),
             y=list(one.values),
             name=one.name,
-            marker={"color": one.look.color, "pattern": {"shape": one.look.pattern, "size": 6}, "cornerradius": 4},
+            marker={"color": one.look.color, "pattern": _pattern(one.look.pattern), "cornerradius": 4},
             **_hover(one, prefix),
         )
     figure.update_layout(barmode="stack", bargap=0.25)
-    _draw(figure, times, alt=alt, key=key, prefix=prefix, partial=partial, legend=len(series) > 1)
+    _draw(figure, times, alt=alt, key=key, ticks=_ticks(series), prefix=prefix, partial=partial, legend=len(series) > 1)
 
 
-def lines(times: Sequence[datetime], series: Sequence[Series], *, alt: str, key: str, suffix: str = "", partial: bool = False) -> None:
-    """Draw straight lines with a gap wherever there is no value, and a dot where a value stands alone."""
+def lines(
+    times: Sequence[datetime], series: Sequence[Series], *, alt: str, key: str, empty: str, suffix: str = "", partial: bool = False
+) -> None:
+    """Draw straight lines with a gap wherever there is no value, or the sentence ``empty`` when there is none at all."""
+    if not any(value is not None for one in series for value in one.values):
+        st.caption(empty)
+        return
     figure = go.Figure()
     for one in series:
         figure.add_scatter(
@@ -58,7 +68,19 @@ def lines(times: Sequence[datetime], series: Sequence[Series], *, alt: str, key:
             marker={"color": one.look.color, "size": 4},
             **_hover(one, "", suffix),
         )
-    _draw(figure, times, alt=alt, key=key, suffix=suffix, partial=partial, legend=len(series) > 1)
+    _draw(figure, times, alt=alt, key=key, ticks=_ticks(series), suffix=suffix, partial=partial, legend=len(series) > 1)
+
+
+def _pattern(shape: str) -> dict[str, Any]:
+    return {"shape": shape, "size": 6, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.65)", "fgopacity": 1}
+
+
+def _ticks(series: Sequence[Series]) -> dict[str, Any]:
+    """Return few ticks in plain digits, on whole numbers when all values are whole and small."""
+    top = sum(max((v or 0 for v in one.values), default=0) for one in series)
+    whole = all(float(v or 0).is_integer() for one in series for v in one.values)
+    ticks: dict[str, Any] = {"nticks": 5, "exponentformat": "none" if top < 10_000 else "SI", "separatethousands": True}
+    return ticks | {"dtick": 1} if whole and top <= 5 else ticks
 
 
 def _hover(one: Series, prefix: str, suffix: str = "") -> dict[str, Any]:
@@ -73,6 +95,7 @@ def _draw(
     *,
     alt: str,
     key: str,
+    ticks: dict[str, Any],
     prefix: str = "",
     suffix: str = "",
     partial: bool,
@@ -80,13 +103,13 @@ def _draw(
 ) -> None:
     figure.update_layout(
         height=HEIGHT,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
         hovermode="x unified",
         dragmode=False,
         showlegend=legend,
         legend={"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0, "xanchor": "left"},
         xaxis={"showgrid": False, "type": "date", "nticks": 8},
-        yaxis={"nticks": 5, "rangemode": "tozero", "tickprefix": prefix, "ticksuffix": suffix, "gridcolor": _GRID, "zeroline": False},
+        yaxis=ticks | {"rangemode": "tozero", "tickprefix": prefix, "ticksuffix": suffix, "gridcolor": _GRID, "zeroline": False},
     )
     if partial and times:
         figure.add_annotation(

@@ -43,7 +43,7 @@ def header(page: Page, title: str) -> Range:
             label_visibility="collapsed",
         )
         st.button("Refresh", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
-    return preset(cast(PresetName, name or DEFAULT_RANGE), datetime.now(UTC), page.timezone)
+    return preset(name, datetime.now(UTC), page.timezone)
 
 
 def bar(page: Page, range_: Range) -> View:

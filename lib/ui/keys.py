@@ -32,7 +32,7 @@ def connect(page: Page, provider: Provider) -> None:
 def _ask(page: Page, provider: Provider) -> None:
     kind = KINDS[provider.kind]
     with st.form(f"key-form-{provider.id}", border=False, enter_to_submit=True):
-        base_url = provider.base_url or kind.base_url or ""
+        base_url = provider.base_url or ""
         url = st.text_input(
             "Base URL",
             value=base_url,

@@ -12,7 +12,7 @@ import streamlit as st
 from lib.registry import Model
 from lib.ui.capabilities import CAPABILITIES, labels
 
-TURN_ON, TURN_OFF = ":material/toggle_off: Off", ":material/toggle_on: On"
+SWITCHED_OFF, SWITCHED_ON = ":material/toggle_off: Off", ":material/toggle_on: On"
 USABLE, OFF, BLOCKED = "Usable", "Off", "Needs attention"
 STATUSES = (USABLE, OFF, BLOCKED)
 _COLORS = ("green", "gray", "orange")
@@ -70,8 +70,8 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
 def _row(model: Model) -> dict[str, Any]:
     price = model.price
     return {
-        "switch": TURN_OFF if model.is_active else TURN_ON,
         "name": model.display_name,
+        "switch": SWITCHED_ON if model.is_active else SWITCHED_OFF,
         "state": [status(model), *(["Default"] if model.is_default else [])],
         "why": "" if model.usable else model.why_not or "",
         "provider": model.provider.display_name,
@@ -84,7 +84,11 @@ def _row(model: Model) -> dict[str, Any]:
 
 
 def _price(rate: Decimal | None) -> str:
-    return "unpriced" if rate is None else f"{rate.normalize():f}" if rate != rate.to_integral() else f"{rate:.2f}"
+    """Write a rate with at least two decimals and no idle zeros after them."""
+    if rate is None:
+        return "unpriced"
+    places = max(2, -int(rate.normalize().as_tuple().exponent)) if rate else 2
+    return f"{rate:.{places}f}"
 
 
 def moved(models: Sequence[Model], ids: Sequence[int], step: int) -> list[int]:

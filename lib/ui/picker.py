@@ -3,51 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 import streamlit as st
 
 from lib.access import Principal
 from lib.registry import Model
 from lib.services import Services
-from lib.ui.capabilities import glyphs
+from lib.ui.capabilities import icons
 
-KEY = "model"
+CHOSEN = "model"
+"""The choice's name in the address and in the session."""
 REMEMBERED = "playground_model"
-POLL_SECONDS = 3.0
-"""How often an open page asks whether the registry changed, so that a switched-off model leaves within five seconds."""
+SEARCH_FROM = 12
+"""Number of models from which the picker offers a search."""
 
 
 def pick(services: Services, principal: Principal, models: Sequence[Model]) -> Model | None:
     """Draw the picker over the usable models and return the choice; the address and the profile remember it."""
     by_key = {model.model_key: model for model in models}
-    wanted = st.session_state.get(KEY) or st.query_params.get(KEY)
-    if wanted is not None and wanted not in by_key:
-        _say_gone(services, principal, wanted)
-        st.session_state.pop(KEY, None)
-        st.query_params.pop(KEY, None)
-        wanted = None
-    first = wanted or _remembered(services, principal) or _default_key(models)
-    keys = [model.model_key for model in models]
-    choice = st.selectbox(
-        "Model",
-        keys,
-        index=keys.index(first) if first in by_key else 0,
-        format_func=lambda key: label(by_key[key]) if key in by_key else key,
-        key=KEY,
-        bind="query-params",
-        persist_state="session",
-        label_visibility="collapsed",
-        required=True,
-        placeholder="No model is switched on",
-        on_change=_remember,
-        args=(services, principal),
-    )
-    return by_key.get(choice) if choice is not None else None
+    chosen = by_key.get(_wanted(services, principal, by_key))
+    if chosen is None:
+        return None
+    st.query_params[CHOSEN] = st.session_state[CHOSEN] = chosen.model_key
+    # A new key for each choice draws the popover anew, which closes it.
+    with st.popover(label(chosen), key=f"picker-{chosen.id}", width="content", icon=":material/deployed_code:"):
+        words = ""
+        if len(models) >= SEARCH_FROM:
+            words = st.text_input(
+                "Search models", type="search", placeholder="Search", label_visibility="collapsed", live=True, key="picker-q"
+            )
+        matching = [m for m in grouped(models) if all(w in label(m).lower() for w in (words or "").lower().split())]
+        for provider, group in groupby(matching, key=lambda model: model.provider.display_name):
+            st.caption(provider)
+            for model in group:
+                st.button(
+                    f"{model.display_name}  {icons(model.capabilities)}",
+                    key=f"pick-{model.model_key}",
+                    type="primary" if model.id == chosen.id else "tertiary",
+                    on_click=_choose,
+                    args=(services, principal, model.model_key),
+                )
+        if not matching:
+            st.caption("No usable model matches.")
+    return chosen
 
 
 def label(model: Model) -> str:
-    """Return a model's line in the picker: provider first, so that a provider's models stand together."""
-    return f"{model.provider.display_name} · {model.display_name}  {glyphs(model.capabilities)}".rstrip()
+    """Return a model's full name, provider first."""
+    return f"{model.provider.display_name} · {model.display_name}"
 
 
 def grouped(models: Sequence[Model]) -> list[Model]:
@@ -58,31 +62,26 @@ def grouped(models: Sequence[Model]) -> list[Model]:
     return sorted(models, key=lambda model: first[model.provider.id])
 
 
-def watch(services: Services, revision: str) -> None:
-    """Rerun the page soon after the registry changed anywhere."""
-
-    @st.fragment(run_every=POLL_SECONDS)
-    def poll() -> None:
-        if services.revision() != revision:
-            st.rerun()
-
-    poll()
-
-
-def _default_key(models: Sequence[Model]) -> str | None:
-    return next((model.model_key for model in models if model.is_default), None)
+def _wanted(services: Services, principal: Principal, by_key: dict[str, Model]) -> str:
+    """Return the key to use: the session's or address's choice, else the remembered one, else the default, else the first."""
+    asked = st.session_state.get(CHOSEN) or st.query_params.get(CHOSEN)
+    if asked in by_key:
+        return str(asked)
+    remembered = services.preference(principal, REMEMBERED)
+    default = next((model.model_key for model in by_key.values() if model.is_default), None)
+    instead = next((key for key in (remembered, default, *by_key) if key in by_key), "")
+    if asked:
+        _say_gone(services, principal, asked, by_key.get(instead))
+    return instead
 
 
-def _say_gone(services: Services, principal: Principal, key: str) -> None:
+def _say_gone(services: Services, principal: Principal, key: str, instead: Model | None) -> None:
     known = next((m for m in services.registry(principal).models() if m.model_key == key), None)
     name, why = (known.display_name, known.why_not or "not usable") if known else (key, "not in the registry")
-    st.toast(f"{name} is not available here any more ({why.lower()}); another model was chosen.", icon=":material/swap_horiz:")
+    then = f"{instead.display_name} was chosen instead." if instead else "No other model is usable."
+    st.toast(f"{name} cannot be used here any more: {why[:1].lower()}{why[1:]}. {then}", icon=":material/swap_horiz:", duration="long")
 
 
-def _remembered(services: Services, principal: Principal) -> str | None:
-    value = services.preference(principal, REMEMBERED)
-    return value if isinstance(value, str) else None
-
-
-def _remember(services: Services, principal: Principal) -> None:
-    services.set_preference(principal, REMEMBERED, st.session_state.get(KEY))
+def _choose(services: Services, principal: Principal, key: str) -> None:
+    st.session_state[CHOSEN] = key
+    services.set_preference(principal, REMEMBERED, key)

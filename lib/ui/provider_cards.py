@@ -12,13 +12,14 @@ from lib.registry import Model, Provider
 from lib.ui import keys
 from lib.ui.context import Page
 
-CONNECTED = frozenset({"stored", "environment", "none needed"})
 
-
-def is_connected(provider: Provider) -> bool:
-    """Whether calls to the provider can be made as it stands."""
-    kind = KINDS[provider.kind]
-    return kind.protocol is not None and provider.is_active and provider.key.source in CONNECTED and _has_address(provider)
+def is_connected(provider: Provider, models: Sequence[Model]) -> bool:
+    """Whether the provider is set up here: it has a key, or needs none and is given an address or has a model on."""
+    if KINDS[provider.kind].protocol is None or not provider.is_active:
+        return False
+    if provider.key.source in ("stored", "environment", "unreadable"):
+        return True
+    return provider.key.source == "none needed" and (provider.own_base_url is not None or any(model.is_active for model in models))
 
 
 def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
@@ -34,7 +35,7 @@ def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
         with st.container(horizontal=True):
             stored = provider.key.source in ("stored", "unreadable")
             label = "Replace key" if stored else "Add key" if kind.needs_key else "Connect"
-            if st.button(label, key=f"connect-{provider.slug}", icon=":material/key:", type="secondary" if stored else "primary"):
+            if st.button(label, key=f"connect-{provider.slug}", icon=":material/key:"):
                 st.session_state.pop(keys.TESTED, None)
                 keys.connect(page, provider)
             if stored and st.button("Remove", key=f"remove-{provider.slug}", icon=":material/delete:", type="tertiary"):
@@ -47,7 +48,7 @@ def state(provider: Provider) -> str:
         return ":gray-badge[:material/block: Not callable yet]"
     if not provider.is_active:
         return ":gray-badge[:material/toggle_off: Switched off]"
-    if not _has_address(provider):
+    if provider.base_url is None and provider.kind != "demo":
         return ":orange-badge[:material/link_off: Needs a base URL]"
     match provider.key.source:
         case "stored":
@@ -68,18 +69,15 @@ def facts(provider: Provider, models: Sequence[Model]) -> str:
     parts = []
     if provider.key.preview:
         parts.append(f"`{provider.key.preview}`")
-    address = provider.base_url or KINDS[provider.kind].base_url
-    if address:
-        parts.append(f"`{address}`")
+    if provider.base_url:
+        parts.append(f"`{provider.base_url}`")
+    elif provider.kind != "demo":
+        parts.append("no address yet")
     parts.append(f"{on} of {len(models)} models on" if models else "no models yet")
     lines = "  \n".join(parts)
     if provider.key.source == "unreadable":
-        lines += "  \nThe stored key cannot be read under the present encryption key or address. Paste it again."
+        lines += f"  \n{provider.key.problem or 'The stored key cannot be read. Paste it again.'}"
     return lines
-
-
-def _has_address(provider: Provider) -> bool:
-    return provider.kind == "demo" or bool(provider.base_url or KINDS[provider.kind].base_url)
 
 
 def _confirm_removal(page: Page, provider: Provider) -> None:

@@ -56,7 +56,8 @@ def drawer(page: Page, chosen: Call) -> None:
         st.markdown(f"**Cost: {exact_usd(call.cost_nano_usd)}**".replace("$", "\\$"))
         if detail.price is not None:
             named = f" ({detail.price.source_detail})" if detail.price.source_detail else ""
-            st.caption(f"Price from {detail.price.source}{named}, valid from {detail.price.valid_from.astimezone(page.timezone):%d %b %Y}.")
+            since = f", valid from {detail.price.valid_from.astimezone(page.timezone):%d %b %Y}" if detail.price.valid_from else ""
+            st.caption(f"Price from {detail.price.source}{named}{since}.")
 
     dialog()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 import pandas as pd
 import streamlit as st
@@ -32,6 +33,8 @@ _TOKENS: tuple[tuple[str, Callable[[Totals], int], int], ...] = (
     ("Output", lambda t: t.output_tokens, 4),
 )
 
+_PERCENTILES: tuple[tuple[str, Callable[[Percentiles], float], int], ...] = (("p50", lambda p: p.p50, 1), ("p95", lambda p: p.p95, 3))
+
 
 class Usage:
     """The figures of one view, read once and drawn in parts."""
@@ -59,54 +62,37 @@ class Usage:
         now, before = self.totals.current, self.totals.previous
         values = self._all.lines[0].values if self._all.lines else ()
         p95, p95_before = self._p95(self._view.range), self._p95(self._view.range.previous())
-        against = f"vs previous {self._view.words}"
+        share, share_before = error_rate(now), error_rate(before)
+        points = None if share is None or share_before is None else _points(share - share_before)
         with st.grid(4, min_column_width=190, gap="small"):
-            st.metric(
+            self._card(
                 "Cost",
-                format_usd(now.cost_nano_usd).replace("$", "\\$"),
+                format_usd(now.cost_nano_usd),
                 _change(now.cost_nano_usd, before.cost_nano_usd),
-                delta_color="inverse",
-                delta_description=against,
-                chart_data=[float(usd(t.cost_nano_usd)) for t in values],
-                chart_type="area",
-                border=True,
-                height="stretch",
-                help=f"Exactly {exact_usd(now.cost_nano_usd)}. Unpriced calls are not in it.".replace("$", "\\$"),
+                [float(usd(t.cost_nano_usd)) for t in values],
+                f"Exactly {exact_usd(now.cost_nano_usd)}. Unpriced calls are not in it.",
             )
-            st.metric(
+            self._card(
                 "Requests",
                 fmt.count(now.requests),
                 _change(now.requests, before.requests),
-                delta_color="off",
-                delta_description=against,
-                chart_data=[t.requests for t in values],
-                chart_type="bar",
-                border=True,
-                height="stretch",
-                help=f"{now.attempts:,} attempts, retries included.",
+                [t.requests for t in values],
+                f"{now.attempts:,} attempts, retries included.",
+                color="off",
             )
-            st.metric(
+            self._card(
                 "p95 latency",
                 fmt.duration(p95),
                 _change(p95, p95_before),
-                delta_color="inverse",
-                delta_description=against,
-                chart_data=[p.p95 for p in self._latency if p is not None],
-                border=True,
-                height="stretch",
-                help="Nineteen of twenty answers came within this time. Only answers that came through count.",
+                [p.p95 for p in self._latency if p is not None],
+                "Nineteen of twenty answers came within this time. Only answers that came through count.",
             )
-            share, share_before = _failed(now), _failed(before)
-            st.metric(
+            self._card(
                 "Error rate",
                 fmt.percent(share),
-                None if share is None or share_before is None else _points(share - share_before),
-                delta_color="inverse",
-                delta_description=against,
-                chart_data=[_failed(t) or 0.0 for t in values if t.requests],
-                border=True,
-                height="stretch",
-                help="Requests whose last attempt did not succeed, of all requests.",
+                points,
+                [error_rate(t) or 0.0 for t in values if t.requests],
+                "Requests that failed or were cut off, of all requests. Those the reader stopped do not count.",
             )
         if now.unpriced:
             st.warning(
@@ -114,6 +100,28 @@ class Usage:
                 "so the cost above leaves them out.",
                 icon=":material/money_off:",
             )
+
+    def _card(
+        self,
+        title: str,
+        value: str,
+        change: str | int | None,
+        trend: Sequence[float],
+        about: str,
+        *,
+        color: Literal["inverse", "off"] = "inverse",
+    ) -> None:
+        st.metric(
+            title,
+            value.replace("$", "\\$"),
+            change,
+            delta_color=color,
+            delta_description=f"vs previous {self._view.words}" if change is not None else f"nothing in the previous {self._view.words}",
+            chart_data=trend if any(trend) and len(trend) > 1 else None,
+            border=True,
+            height="stretch",
+            help=about.replace("$", "\\$"),
+        )
 
     def cost_by_model(self) -> None:
         """Draw cost over time, stacked by model, the dearest ones by themselves."""
@@ -130,7 +138,15 @@ class Usage:
         if rest := lines[SHOWN_MODELS:]:
             sums = [sum(line.values[i].cost_nano_usd for line in rest) for i in range(len(self._times))]
             shown.append(Series("Other models", [float(usd(n)) for n in sums], OTHER, [exact_usd(n) for n in sums]))
-        charts.bars(self._times, shown, alt="Cost over time by model", key="cost-by-model", prefix="$", partial=self._partial)
+        charts.bars(
+            self._times,
+            shown,
+            alt="Cost over time by model",
+            key="cost-by-model",
+            empty="No priced call in this range: its calls were free, unpriced or failed.",
+            prefix="$",
+            partial=self._partial,
+        )
 
     def outcomes(self) -> None:
         """Draw attempts over time by how they ended."""
@@ -139,7 +155,14 @@ class Usage:
             for line in analytics.usage_series(self._engine, self._scope, self._view.range, self._view.filters, by="status").lines
         }
         shown = [Series(word, [t.attempts for t in lines[key]], style) for key, word, style in _OUTCOMES if key in lines]
-        charts.bars(self._times, shown, alt="Attempts over time by outcome", key="outcomes", partial=self._partial)
+        charts.bars(
+            self._times,
+            shown,
+            alt="Attempts over time by outcome",
+            key="outcomes",
+            empty="No attempt in this range.",
+            partial=self._partial,
+        )
 
     def tokens(self) -> None:
         """Draw tokens over time by what they were."""
@@ -149,19 +172,37 @@ class Usage:
             for name, part, place in _TOKENS
             if any(part(t) for t in values)
         ]
-        charts.bars(self._times, shown, alt="Tokens over time by kind", key="tokens", partial=self._partial)
+        charts.bars(
+            self._times,
+            shown,
+            alt="Tokens over time by kind",
+            key="tokens",
+            empty="No call in this range reported its tokens.",
+            partial=self._partial,
+        )
 
     def latency(self) -> None:
         """Draw the median and p95 latency over time, with gaps where nothing was answered."""
+        longest = max((p.p95 for p in self._latency if p is not None), default=0.0)
+        unit, size = ("s", 1000) if longest >= 2000 else ("ms", 1)
         shown = [
             Series(
-                "p50", [p.p50 if p else None for p in self._latency], look(1), [fmt.duration(p.p50 if p else None) for p in self._latency]
-            ),
-            Series(
-                "p95", [p.p95 if p else None for p in self._latency], look(3), [fmt.duration(p.p95 if p else None) for p in self._latency]
-            ),
+                name,
+                [None if p is None else part(p) / size for p in self._latency],
+                look(place),
+                [fmt.duration(None if p is None else part(p)) for p in self._latency],
+            )
+            for name, part, place in _PERCENTILES
         ]
-        charts.lines(self._times, shown, alt="Latency over time, median and p95", key="latency", suffix=" ms", partial=self._partial)
+        charts.lines(
+            self._times,
+            shown,
+            alt="Latency over time, median and p95",
+            key="latency",
+            empty="No answer came through in this range, so there is no latency to show.",
+            suffix=f" {unit}",
+            partial=self._partial,
+        )
 
     def by_model(self) -> None:
         """Draw the table of models, dearest first."""
@@ -276,5 +317,6 @@ def _points(change: float) -> str | int:
     return 0 if abs(change) < 0.00005 else f"{change * 100:+.2f} points"
 
 
-def _failed(totals: Totals) -> float | None:
-    return totals.failed_requests / totals.requests if totals.requests else None
+def error_rate(totals: Totals) -> float | None:
+    """Return the share of requests that failed, leaving out those the reader stopped; None without requests."""
+    return (totals.failed_requests - totals.cancelled) / totals.requests if totals.requests else None

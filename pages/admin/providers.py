@@ -11,12 +11,14 @@ page = guard(Role.ADMIN)
 st.title("Providers", anchor=False)
 st.caption("Paste a provider's key on its card. Keys are tested with one small real call, stored encrypted, and never shown again.")
 
-providers, models = page.registry.providers(), page.registry.models()
-connected = [p for p in providers if provider_cards.is_connected(p)]
-others = [p for p in providers if not provider_cards.is_connected(p)]
+providers = page.registry.providers()
+every_model = page.registry.models()
+models = {provider.id: [m for m in every_model if m.provider.id == provider.id] for provider in providers}
+connected = [p for p in providers if provider_cards.is_connected(p, models[p.id])]
+others = [p for p in providers if p not in connected]
 for title, group in (("Connected", connected), ("Add another", others)):
     if group:
         st.subheader(title, anchor=False)
         with st.grid(3, min_column_width=280, gap="small"):
             for provider in group:
-                provider_cards.card(page, provider, [m for m in models if m.provider.id == provider.id])
+                provider_cards.card(page, provider, models[provider.id])

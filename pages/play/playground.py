@@ -4,12 +4,12 @@ import streamlit as st
 
 from lib.access import Role
 from lib.chat import Message
-from lib.errors import ModeldeckError
 from lib.services import ChatCall
 from lib.ui import answer as answers
 from lib.ui import parameters, picker
 from lib.ui.capabilities import badges
 from lib.ui.context import guard
+from lib.ui.watch import rerun_when
 
 page = guard(Role.MEMBER)
 revision = page.services.revision()
@@ -22,9 +22,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
         turns.clear()
         st.rerun()
 
-models = picker.grouped(page.registry.usable())
-model = picker.pick(page.services, page.principal, models)
-picker.watch(page.services, revision)
+model = picker.pick(page.services, page.principal, page.registry.usable())
+rerun_when(lambda: page.services.revision() != revision or any(answer.unsettled for _, answer in turns))
 if model is None:
     st.info("No model is usable yet. Add a provider key, then switch a model on.", icon=":material/key:")
     st.page_link("pages/admin/providers.py", label="Add a provider key", icon=":material/hub:")
@@ -35,34 +34,29 @@ st.markdown(badges(model.capabilities))
 if model.provider.kind == "demo":
     st.caption("Demo model: answers are made up on this machine, nothing is sent anywhere and nothing is charged.")
 
-for prompt, answer in turns:
-    st.chat_message("user").markdown(prompt)
-    with st.chat_message("assistant"):
+for asked, answer in turns:
+    st.chat_message("user", avatar=":material/person:").markdown(asked)
+    with st.chat_message("assistant", avatar=":material/smart_toy:"):
         st.caption(answer.model_name)
         answers.finished(answer)
         answers.footer(answer)
 
-suggestion = None
-if not turns:
-    suggestion = st.pills(
+suggestions = st.empty()
+prompt = st.chat_input(f"Message {model.display_name}", submit_mode="stop", key="prompt")
+if not turns and not prompt:
+    prompt = suggestions.pills(
         "Try one of these",
         ["Explain tokens to a ten-year-old", "Write a haiku about caching", "List three uses of a fallback model"],
         key="suggestion",
     )
-
-prompt = st.chat_input(f"Message {model.display_name}", submit_mode="stop") or suggestion
 if prompt:
-    history = [m for asked, was in turns if was.text for m in (Message("user", asked), Message("assistant", was.text))]
+    suggestions.empty()
+    history = [m for before, was in turns if was.text for m in (Message("user", before), Message("assistant", was.text))]
     answer = answers.Answer(model.display_name)
     turns.append((prompt, answer))
-    st.chat_message("user").markdown(prompt)
-    with st.chat_message("assistant"):
+    st.chat_message("user", avatar=":material/person:").markdown(prompt)
+    with st.chat_message("assistant", avatar=":material/smart_toy:"):
         st.caption(model.display_name)
-        try:
-            call = ChatCall(model=model.model_key, messages=[*history, Message("user", prompt)], source="playground", **chosen)
-            answers.stream(answer, page.services.chat(page.principal, call))
-        except ModeldeckError as error:
-            answer.problem, answer.stopped = str(error), False
+        call = ChatCall(model=model.model_key, messages=[*history, Message("user", prompt)], source="playground", **chosen)
+        answers.ask(answer, lambda: page.services.chat(page.principal, call))
         answers.footer(answer)
-    if suggestion:
-        st.rerun()

@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 
 from lib.access import LOCAL_ADMIN
 from lib.cli import cli
+from lib.pricing import Price
 from lib.services import open_services
 from lib.settings import SETTINGS, load_settings
 
@@ -38,10 +40,13 @@ Run = Callable[..., Ran]
 
 @pytest.fixture(scope="session")
 def seeded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with the built-in models, whose demo provider hardly pauses between words."""
+    """A data folder with the built-in models, whose demo provider hardly pauses between words and charges for one of them."""
     folder = tmp_path_factory.mktemp("seeded")
     services = open_services(load_settings({"MODELDECK_DATA_DIR": str(folder)}, folder))
-    services.registry(LOCAL_ADMIN).set_provider("demo", settings={"pace": 0.01})
+    registry = services.registry(LOCAL_ADMIN)
+    registry.set_provider("demo", settings={"pace": 0.01})
+    rates = {"input": "0.5", "output": "1.5", "cache_read": "0.05", "cache_write_5m": "0.625"}
+    registry.set_price(registry.get("demo-chat").id, Price(**{name: Decimal(rate) for name, rate in rates.items()}, source="manual"))
     services.close()
     return folder
 

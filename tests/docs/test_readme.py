@@ -36,8 +36,12 @@ def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
 
 
 def test_every_command_is_documented_and_no_other() -> None:
-    documented = [re.split(r" (?=[\[A-Z<-])", cell)[0] for cell in _first_cells(_section("Command line"))]
+    rows = re.findall(r"^\| `([^`]+)` \|(.*)\|$", _section("Command line"), flags=re.MULTILINE)
+    documented = {re.split(r" (?=[\[A-Z<-])", usage)[0]: text for usage, text in rows}
     assert sorted(documented) == sorted(commands()), "the command table and lib/cli differ"
+    for name, command in commands().items():
+        options = {option for option in command.options if option != "--json"}
+        assert set(re.findall(r"`(--[a-z-]+)`", documented[name])) == options, f"{name}: the README gives other options"
 
 
 def test_every_route_is_documented_and_no_other() -> None:

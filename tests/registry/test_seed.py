@@ -99,7 +99,7 @@ def test_every_price_is_the_catalogues_own(seeded: House, model: BuiltinModel) -
 def test_what_nobody_publishes_a_price_for_is_unpriced_and_the_demos_price_says_it_is_one(seeded: House) -> None:
     models = seeded.registry().models()
     assert {m.provider.slug for m in models if m.price is None} == {"ollama", "vllm", "huggingface"}
-    assert {m.price.source_detail for m in models if m.price and m.provider.slug == "demo"} == {"demo price, nothing is charged"}
+    assert {m.price.source_detail for m in models if m.price and m.provider.slug == "demo"} == {"the demo is free"}
 
 
 def test_announced_prices_are_stored_with_their_dates(house: House) -> None:
