@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import streamlit as st
 
 from lib.registry import Model
 
-DEFAULT_MAX_TOKENS = 4096
+USUAL_BOUNDS: Mapping[str, tuple[float, float]] = {"temperature": (0, 2), "top_p": (0, 1)}
+"""What most models accept; offered for a model whose own bounds nobody entered."""
 
 
 def popover(model: Model) -> dict[str, Any]:
@@ -19,14 +21,14 @@ def popover(model: Model) -> dict[str, Any]:
         )
         temperature = _optional_slider("Temperature", "temperature", model, help="Higher is more varied, lower more repeatable.")
         top_p = _optional_slider("Top-p", "top_p", model, help="Share of the likeliest words to choose from.")
-        limit = model.max_output_tokens or DEFAULT_MAX_TOKENS
+        limit = model.max_output_tokens
         max_tokens = st.number_input(
             "Max tokens",
             min_value=1,
             max_value=limit,
             value=None,
             step=256,
-            placeholder=f"Model's own limit ({limit:,})",
+            placeholder=f"The model's own limit ({limit:,})" if limit else "The model's own limit",
             key=f"max-tokens-{model.id}",
             persist_state="session",
         )
@@ -39,11 +41,7 @@ def popover(model: Model) -> dict[str, Any]:
 
 def _optional_slider(label: str, name: str, model: Model, *, help: str) -> float | None:
     """Draw a slider that is off until switched on, so that the provider's own default holds."""
-    bounds = model.constraints.get(name)
-    if bounds is None:
-        st.caption(f"{label}: {model.display_name} does not take it.")
-        return None
-    low, high = float(bounds[0]), float(bounds[1])
+    low, high = (float(bound) for bound in model.constraints.get(name) or USUAL_BOUNDS[name])
     if low == high:
         st.caption(f"{label}: fixed at {low:g} for {model.display_name}.")
         return None

@@ -45,8 +45,8 @@ def seeded_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     services = open_services(load_settings({"MODELDECK_DATA_DIR": str(folder)}, folder))
     registry = services.registry(LOCAL_ADMIN)
     registry.set_provider("demo", settings={"pace": 0.01})
-    rates = {"input": "0.5", "output": "1.5", "cache_read": "0.05", "cache_write_5m": "0.625"}
-    registry.set_price(registry.get("demo-chat").id, Price(**{name: Decimal(rate) for name, rate in rates.items()}, source="manual"))
+    price = Price(input=Decimal("0.5"), output=Decimal("1.5"), cache_read=Decimal("0.05"), cache_write_5m=Decimal("0.625"), source="manual")
+    registry.set_price(registry.get("demo-chat").id, price)
     services.close()
     return folder
 
