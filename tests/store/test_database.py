@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,15 +124,15 @@ else:
 _GATE = "import sys\nfrom lib.store import database\nprint('ready', flush=True)\nsys.stdin.readline()\n"
 
 
-def _start(folder: Path, *, script: str = _OPEN, timeout_ms: int = 50, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+def _start(folder: Path, *, script: str = _OPEN, timeout_ms: int = 50, largest_file: int | None = None) -> subprocess.Popen[str]:
     unprivileged = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    limited = ["prlimit", f"--fsize={largest_file}"] if largest_file else []
     return subprocess.Popen(
-        [*unprivileged, sys.executable, "-B", "-c", script, str(folder), str(timeout_ms)],
+        [*limited, *unprivileged, sys.executable, "-B", "-c", script, str(folder), str(timeout_ms)],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=limit,
     )
 
 
@@ -320,12 +319,8 @@ def test_a_file_in_the_folders_place_is_told(tmp_path: Path) -> None:
     assert (tmp_path / "data").read_text() == "mine"
 
 
-def _no_file_over(size: int) -> Callable[[], None]:
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-
 def test_a_disk_that_fills_while_the_file_is_made_is_told_and_the_next_start_succeeds(folder: Path) -> None:
-    reason, sentence = _outcome(_start(folder, limit=_no_file_over(60_000)))
+    reason, sentence = _outcome(_start(folder, largest_file=60_000))
     assert (reason, "Free some space" in sentence) == ("disk-full", True)
     engine = open_database(settings_for(folder))
     assert verify(engine).ok
@@ -333,7 +328,7 @@ def test_a_disk_that_fills_while_the_file_is_made_is_told_and_the_next_start_suc
 
 
 def test_an_upgrade_for_which_the_disk_has_no_room_changes_nothing(old_file: Path, folder: Path) -> None:
-    reason, sentence = _outcome(_start(folder, limit=_no_file_over(old_file.stat().st_size // 2)))
+    reason, sentence = _outcome(_start(folder, largest_file=old_file.stat().st_size // 2))
     assert (reason, "Free some space" in sentence) == ("disk-full", True)
     assert _sql(old_file, "SELECT version_num FROM alembic_version") == [("0001",)]
     assert _slugs(old_file) == ["kept"]
