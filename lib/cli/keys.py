@@ -33,9 +33,10 @@ def list_keys(as_json: bool) -> None:
 
 @keys.command("set")
 @click.argument("provider")
+@click.option("--base-url", metavar="URL", help="Also set where the provider is reached, such as your own gateway.")
 @click.option("--no-test", is_flag=True, help="Store the key without asking the provider whether it works.")
 @json_option
-def set_key(provider: str, no_test: bool, as_json: bool) -> None:
+def set_key(provider: str, base_url: str | None, no_test: bool, as_json: bool) -> None:
     """Store PROVIDER's key, read from standard input or a hidden prompt; it is tested with a small real call first."""
     from lib.cli.session import session
 
@@ -43,11 +44,10 @@ def set_key(provider: str, no_test: bool, as_json: bool) -> None:
         row = opened.registry.provider(provider)
         key = _read_secret(f"{row.display_name} key")
         if not no_test:
-            result = opened.services.test_key(opened.principal, row, key)
+            result = opened.services.test_key(opened.principal, row, key, base_url)
             if not result.ok:
                 raise click.ClickException(f"The key was not stored. {result.sentence}")
-        opened.services.set_key(opened.principal, row, key, tested=not no_test)
-        row = opened.registry.provider(provider)
+        row = opened.services.connect(opened.principal, row, key, base_url=base_url, tested=not no_test)
     tested = "stored untested" if no_test else "works and is stored"
     emit(
         as_json,

@@ -32,10 +32,9 @@ def connect(page: Page, provider: Provider) -> None:
 def _ask(page: Page, provider: Provider) -> None:
     kind = KINDS[provider.kind]
     with st.form(f"key-form-{provider.id}", border=False, enter_to_submit=True):
-        base_url = provider.base_url or ""
         url = st.text_input(
             "Base URL",
-            value=base_url,
+            value=provider.base_url or "",
             type="url",
             placeholder="https://host/v1",
             help="Where requests are sent. Keep it unless you run your own gateway.",
@@ -49,8 +48,9 @@ def _ask(page: Page, provider: Provider) -> None:
         )
         if kind.key_page:
             st.markdown(f"[Get a key from {provider.display_name}]({kind.key_page})")
-        tested = st.form_submit_button("Test and save", type="primary", icon=":material/check:")
-        untested = st.form_submit_button("Save without a test", type="tertiary")
+        with st.container(horizontal=True):
+            tested = st.form_submit_button("Test and save", type="primary", icon=":material/check:")
+            untested = st.form_submit_button("Save without a test", type="tertiary")
     if not (tested or untested):
         return
     key, url = (key or "").strip(), (url or "").strip()
@@ -62,7 +62,7 @@ def _ask(page: Page, provider: Provider) -> None:
         if result is not None and not result.ok:
             st.error(f"The key was not saved. {result.sentence}", icon=":material/error:")
             return
-        _save(page, provider, key, url, base_url, tested)
+        page.services.connect(page.principal, provider, key, base_url=url, tested=tested)
     except ModeldeckError as error:
         st.error(str(error), icon=":material/error:")
         return
@@ -73,14 +73,6 @@ def _ask(page: Page, provider: Provider) -> None:
 def _tested(page: Page, provider: Provider, key: str, url: str) -> TestResult:
     with st.spinner(f"Asking {provider.display_name} for a few words…"):
         return page.services.test_key(page.principal, provider, key, base_url=url or None)
-
-
-def _save(page: Page, provider: Provider, key: str, url: str, old_url: str, tested: bool) -> None:
-    if url != old_url:
-        page.registry.set_provider(provider.slug, base_url=url or None)
-        provider = page.registry.provider(provider.slug)
-    if key:
-        page.services.set_key(page.principal, provider, key, tested=tested)
 
 
 def _switch_on(page: Page, provider: Provider, result: TestResult | None) -> None:
@@ -94,16 +86,18 @@ def _switch_on(page: Page, provider: Provider, result: TestResult | None) -> Non
         if result.text:
             st.caption(f"{provider.display_name} answered: {result.text[:120]}")
     models = [m for m in page.registry.models() if m.provider.id == provider.id and not m.is_active]
+    names = {m.id: m.display_name for m in models}
+    chosen = []
     if models:
-        names = {m.id: m.display_name for m in models}
         chosen = st.multiselect(
             "Switch models on", list(names), format_func=names.__getitem__, placeholder="Choose models", key=f"switch-on-{provider.id}"
         )
-        if st.button("Switch on", type="primary", disabled=not chosen, icon=":material/toggle_on:"):
+    with st.container(horizontal=True):
+        if models and st.button("Switch on", type="primary", disabled=not chosen, icon=":material/toggle_on:"):
             page.registry.set_active(chosen, True)
             _close()
-    if st.button("Done", type="tertiary"):
-        _close()
+        if st.button("Done", type="tertiary"):
+            _close()
 
 
 def _close() -> None:

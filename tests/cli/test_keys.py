@@ -2,90 +2,48 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.replay import ReplayServer
 
 from .conftest import Run
 
 pytestmark = pytest.mark.usefixtures("seeded")
 GOOD = "good-0123456789-CANARY"
 BAD = "bad-0123456789-CANARY"
-CHUNKS = (
-    {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "ready"}}]},
-    {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
-    {"choices": [], "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6}},
-)
-
-
-class Provider(BaseHTTPRequestHandler):
-    """Speaks enough of the chat format to try a key; anything but the good key is a 401 that repeats it."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self._answer({"object": "list", "data": [{"id": "some-model", "object": "model"}]})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if body.get("stream"):
-            self._send(200, "text/event-stream", "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in CHUNKS) + "data: [DONE]\n\n")
-            return
-        message = {"role": "assistant", "content": "ready"}
-        self._answer({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": CHUNKS[2]["usage"]})
-
-    def _answer(self, document: object) -> None:
-        self._send(200, "application/json", json.dumps(document))
-
-    def _send(self, status: int, kind: str, text: str) -> None:
-        if self.headers.get("api-key") != GOOD:
-            status, kind = 401, "application/json"
-            text = json.dumps(
-                {"error": {"message": f"Incorrect API key provided: {self.headers.get('api-key')}", "code": "invalid_api_key"}}
-            )
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(text.encode())))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay silent."""
 
 
 @pytest.fixture
 def endpoint() -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Provider)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    """The address of a provider that accepts only the good key."""
+    with ReplayServer(api_key=GOOD) as server:
+        yield server.base_url
 
 
 def source(run: Run, provider: str, **environ: str) -> str:
     return next(str(row["source"]) for row in run("keys", "list", "--json", **environ).document if row["provider"] == provider)
 
 
-def test_a_key_that_works_is_tried_and_stored(run: Run, endpoint: str) -> None:
-    ran = run("keys", "set", "azure", "--json", input=f"{GOOD}\n", AZURE_OPENAI_ENDPOINT=endpoint)
+def test_a_key_that_works_is_tried_at_the_address_given_and_both_are_stored(run: Run, endpoint: str) -> None:
+    ran = run("keys", "set", "openai", "--base-url", endpoint, "--json", input=f"{GOOD}\n")
     assert ran.code == 0, ran.err
     assert (ran.document["source"], ran.document["tested"]) == ("stored", True)
     assert GOOD not in ran.out + ran.err
-    assert source(run, "azure", AZURE_OPENAI_ENDPOINT=endpoint) == "stored"
+    assert source(run, "openai") == "stored"
+    assert run("models", "test", "gpt-4o-mini").code == 1  # still switched off
+    assert run("models", "activate", "gpt-4o-mini").code == 0
+    assert run("models", "test", "gpt-4o-mini").code == 0
 
 
 def test_a_key_that_the_provider_refuses_is_not_stored_nor_repeated(run: Run, endpoint: str) -> None:
-    ran = run("keys", "set", "azure", input=BAD, AZURE_OPENAI_ENDPOINT=endpoint)
+    ran = run("keys", "set", "openai", "--base-url", endpoint, input=BAD)
     assert (ran.code, ran.out) == (1, "")
     assert "not stored" in ran.err
     assert BAD not in ran.err
-    assert source(run, "azure", AZURE_OPENAI_ENDPOINT=endpoint) == "missing"
+    assert source(run, "openai") == "missing"
 
 
 def test_a_key_may_be_stored_untested_and_removed(run: Run, tmp_path: Path) -> None:
