@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from lib.analytics import PRESETS, Filters, PresetName, Range, Status, preset
+from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, Status, preset
 from lib.ui.context import Page
 
 DEFAULT_RANGE: PresetName = "7d"
@@ -26,6 +26,11 @@ class View:
     filters: Filters
     words: str
     """The range in words, such as "7 days"."""
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything but the range narrows the view."""
+        return self.filters != NO_FILTERS
 
 
 def header(page: Page, title: str) -> Range:
@@ -51,9 +56,7 @@ def bar(page: Page, range_: Range) -> View:
     models = page.registry.models()
     names = {model.model_key: model.display_name for model in models}
     providers = {model.provider.slug: model.provider.display_name for model in models}
-    with st.expander(
-        "Filters", icon=":material/filter_list:", expanded=any(st.query_params.get(k) for k in ("model", "provider", "source"))
-    ):
+    with st.expander("Filters", icon=":material/filter_list:", expanded=any(name.startswith("by-") for name in st.query_params)):
         with st.container(horizontal=True):
             chosen_models = _choice("Model", names, "model")
             chosen_providers = _choice("Provider", providers, "provider")

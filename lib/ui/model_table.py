@@ -11,6 +11,7 @@ import streamlit as st
 
 from lib.registry import Model
 from lib.ui.capabilities import CAPABILITIES, labels
+from lib.ui.format import MISSING
 
 SWITCHED_OFF, SWITCHED_ON = ":material/toggle_off: Off", ":material/toggle_on: On"
 USABLE, OFF, BLOCKED = "Usable", "Off", "Needs attention"
@@ -36,6 +37,7 @@ def matches(model: Model, *, search: str, providers: Sequence[str], statuses: Se
 
 def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
     """Draw the table and return the positions of the chosen rows."""
+    _follow(models, key)
     frame = pd.DataFrame([_row(model) for model in models])
     event = st.dataframe(
         frame,
@@ -45,6 +47,7 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
         height=min(38 * (len(models) + 1) + 3, 720),
         on_select="rerun",
         selection_mode="multi-row",
+        placeholder=MISSING,
         alt="Models with their provider, state, capabilities and prices",
         column_config={
             "switch": st.column_config.ButtonColumn(
@@ -65,6 +68,15 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
     )
     rows: list[int] = list(event.selection.rows)
     return [row for row in rows if row < len(models)]
+
+
+def _follow(models: Sequence[Model], key: str) -> None:
+    """Let a choice follow its models: the browser remembers positions, and rows move, come and go beneath them."""
+    before, now = st.session_state.get(f"{key}-rows", ()), [model.id for model in models]
+    if key in st.session_state and before != now:
+        chosen = {before[row] for row in st.session_state[key]["selection"]["rows"] if row < len(before)}
+        st.session_state[key] = {"selection": {"rows": [row for row, model_id in enumerate(now) if model_id in chosen]}}
+    st.session_state[f"{key}-rows"] = now
 
 
 def _row(model: Model) -> dict[str, Any]:

@@ -32,9 +32,9 @@ def popover(model: Model) -> dict[str, Any]:
             key=f"max-tokens-{model.id}",
             persist_state="session",
         )
-        st.caption(
-            f"{model.display_name}: up to {limit:,} tokens out" + (f", {model.context_window:,} in all" if model.context_window else "")
-        )
+        bounds = ((limit, "tokens out"), (model.context_window, "in all"))
+        if known := [f"{most:,} {what}" for most, what in bounds if most]:
+            st.caption(f"{model.display_name}: up to {', '.join(known)}")
     chosen = {"system": system or None, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens}
     return {name: value for name, value in chosen.items() if value is not None}
 

@@ -63,13 +63,14 @@ def grouped(models: Sequence[Model]) -> list[Model]:
 
 
 def _wanted(services: Services, principal: Principal, by_key: dict[str, Model]) -> str:
-    """Return the key to use: the session's or address's choice, else the remembered one, else the default, else the first."""
-    asked = st.session_state.get(CHOSEN) or st.query_params.get(CHOSEN)
+    """Return the key to use: the address's choice, else the session's, the remembered one, the default or the first."""
+    chosen = st.session_state.get(CHOSEN)
+    asked = st.query_params.get(CHOSEN) or chosen
     if asked in by_key:
         return str(asked)
     remembered = services.preference(principal, REMEMBERED)
     default = next((model.model_key for model in by_key.values() if model.is_default), None)
-    instead = next((key for key in (remembered, default, *by_key) if key in by_key), "")
+    instead = next((key for key in (chosen, remembered, default, *by_key) if key in by_key), "")
     if asked:
         _say_gone(services, principal, asked, by_key.get(instead))
     return instead
@@ -83,5 +84,5 @@ def _say_gone(services: Services, principal: Principal, key: str, instead: Model
 
 
 def _choose(services: Services, principal: Principal, key: str) -> None:
-    st.session_state[CHOSEN] = key
+    st.session_state[CHOSEN] = st.query_params[CHOSEN] = key
     services.set_preference(principal, REMEMBERED, key)

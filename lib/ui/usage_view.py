@@ -20,6 +20,8 @@ from lib.ui.filters import SOURCE_WORDS, STATUS_WORDS, View
 
 SHOWN_MODELS = 7
 """Models drawn by themselves in a chart; the rest are one grey series."""
+CHOSEN_CALL = "chosen-call"
+"""The session's note of the call whose row was just chosen; a later run must not open its drawer again."""
 _OUTCOMES = (
     ("ok", "OK", Look("#059669")),
     ("error", "Error", Look("#DC2626", "/")),
@@ -229,6 +231,7 @@ class Usage:
             frame,
             hide_index=True,
             key="by-model-table",
+            placeholder=fmt.MISSING,
             alt="Usage by model, dearest first",
             column_config={
                 "Model": st.column_config.TextColumn(pinned=True, width=190),
@@ -242,8 +245,11 @@ class Usage:
         )
 
     def recent(self) -> Call | None:
-        """Draw the latest calls and return the one the reader chose."""
+        """Draw the latest calls and return the one the reader just chose."""
         calls = analytics.recent_calls(self._engine, self._scope, self._view.range, self._view.filters)
+        if not calls:
+            st.caption("None in this view.")
+            return None
         slowest = max((c.latency_ms or 0 for c in calls), default=0) or 1
         frame = pd.DataFrame(
             {
@@ -260,12 +266,19 @@ class Usage:
                 "Error": [c.error_message or "" for c in calls],
             }
         )
-        event = st.dataframe(
+
+        def choose() -> None:
+            # Called before the next run reads anything: rows are those the reader saw, not what arrived since.
+            rows = st.session_state["recent-calls"]["selection"]["rows"]
+            st.session_state[CHOSEN_CALL] = calls[rows[0]] if rows else None
+
+        st.dataframe(
             frame,
             hide_index=True,
             key="recent-calls",
-            on_select="rerun",
+            on_select=choose,
             selection_mode="single-row",
+            placeholder=fmt.MISSING,
             alt="The latest calls; choose one to see its receipt",
             column_config={
                 "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", width=130),
@@ -280,8 +293,8 @@ class Usage:
                 "Source": st.column_config.TextColumn(width=110),
             },
         )
-        rows: list[int] = list(event.selection.rows)
-        return calls[rows[0]] if rows and rows[0] < len(calls) else None
+        chosen: Call | None = st.session_state.pop(CHOSEN_CALL, None)
+        return chosen
 
     def _look(self, key: str) -> Look:
         return look(self._numbers.get(key, 0))

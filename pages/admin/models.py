@@ -63,9 +63,9 @@ with actions:
         registry.set_default(ids[0])
         st.rerun()
     if st.button("Move up", icon=":material/arrow_upward:", disabled=not ids):
-        registry.reorder(table.moved(models, ids, -1))
+        registry.reorder(table.moved(shown, ids, -1))
         st.rerun()
     if st.button("Move down", icon=":material/arrow_downward:", disabled=not ids):
-        registry.reorder(table.moved(models, ids, 1))
+        registry.reorder(table.moved(shown, ids, 1))
         st.rerun()
     st.caption(f"{len(ids)} chosen" if ids else "Choose rows to change several at once")
