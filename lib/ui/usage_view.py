@@ -248,7 +248,7 @@ class Usage:
         """Draw the latest calls and return the one the reader just chose."""
         calls = analytics.recent_calls(self._engine, self._scope, self._view.range, self._view.filters)
         if not calls:
-            st.caption("None in this view.")
+            st.caption("No call in this view yet.")
             return None
         slowest = max((c.latency_ms or 0 for c in calls), default=0) or 1
         frame = pd.DataFrame(

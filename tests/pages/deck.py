@@ -26,7 +26,7 @@ PAGES = {
 }
 _UNREAD = {"id", "form_id", "key", "element_id", "hash", "script", "spec", "config", "arrow_data", "vega_lite_chart", "columns", "element"}
 """Fields of a drawn element that the browser uses and nobody reads."""
-_NOT_FOR_PEOPLE = re.compile(r"\b(None|nan|NaN|NaT|null|Traceback|Error\(|object at 0x)\b")
+_NOT_FOR_PEOPLE = re.compile(r"\b(None(?! needed)|nan|NaN|NaT|null|Traceback|Error\(|object at 0x)\b")
 
 
 @dataclass
