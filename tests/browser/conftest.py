@@ -18,7 +18,8 @@ FLAGS = [
     "--disable-sync",
 ]
 
-expect.set_options(timeout=15_000)
+TIMEOUT = 15_000
+expect.set_options(timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="session")
@@ -36,5 +37,6 @@ def browser() -> Iterator[Browser]:
 def tab(browser: Browser) -> Iterator[Page]:
     """A page in a fresh profile, in a half-hour timezone so that a mixed-up one shows."""
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, timezone_id="Asia/Kolkata")
+    context.set_default_timeout(TIMEOUT)
     yield context.new_page()
     context.close()
