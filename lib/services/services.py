@@ -85,12 +85,22 @@ class Services:
         return self.keys.set_system_key(provider, api_key, self._actor(principal), tested_at=self.clock() if tested else None)
 
     def connect(self, principal: Principal, provider: Provider, api_key: str, *, base_url: str | None, tested: bool) -> Provider:
-        """Set where a provider is reached and, unless empty, its key, and return it; None keeps the address."""
-        if base_url is not None and base_url != provider.base_url:
-            provider = self.registry(principal).set_provider(provider.slug, base_url=base_url or None)
-        if api_key:
-            self.set_key(principal, provider, api_key, tested=tested)
-        return self.registry(principal).provider(provider.slug)
+        """Set where a provider is reached and, unless empty, its key, and return it; None keeps the address.
+
+        When the key is refused the address stays as it was, since the key stored before is bound to it.
+        """
+        registry, before = self.registry(principal), provider.own_base_url
+        moves = base_url is not None and base_url != provider.base_url
+        if moves:
+            provider = registry.set_provider(provider.slug, base_url=base_url or None)
+        try:
+            if api_key:
+                self.set_key(principal, provider, api_key, tested=tested)
+        except ModeldeckError:
+            if moves:
+                registry.set_provider(provider.slug, base_url=before)
+            raise
+        return registry.provider(provider.slug)
 
     def remove_key(self, principal: Principal, provider: Provider) -> KeyStatus:
         """Forget a provider's stored key; one from the environment counts again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -54,8 +55,8 @@ def header(page: Page, title: str) -> Range:
 def bar(page: Page, range_: Range) -> View:
     """Draw the filters and return the view they describe."""
     models = page.registry.models()
-    names = {model.model_key: model.display_name for model in models}
-    providers = {model.provider.slug: model.provider.display_name for model in models}
+    names = distinct({model.model_key: model.display_name for model in models})
+    providers = distinct({model.provider.slug: model.provider.display_name for model in models})
     with st.expander("Filters", icon=":material/filter_list:", expanded=any(name.startswith("by-") for name in st.query_params)):
         with st.container(horizontal=True):
             chosen_models = _choice("Model", names, "model")
@@ -69,6 +70,12 @@ def bar(page: Page, range_: Range) -> View:
         statuses=tuple(cast("list[Status]", statuses)),
     )
     return View(range_, chosen, RANGE_WORDS.get(st.session_state.get("range") or DEFAULT_RANGE, ""))
+
+
+def distinct(words: Mapping[str, str]) -> Mapping[str, str]:
+    """Return words by key with the key beside those that occur twice: choices are told apart by their words alone."""
+    times = Counter(words.values())
+    return {key: word if times[word] == 1 else f"{word} ({key})" for key, word in words.items()}
 
 
 def _choice(label: str, words: Mapping[str, str], key: str) -> list[Any]:

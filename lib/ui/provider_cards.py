@@ -15,26 +15,30 @@ from lib.ui.context import Page
 
 def is_connected(provider: Provider, models: Sequence[Model]) -> bool:
     """Whether the provider is set up here: it has a key, or needs none and is given an address or has a model on."""
-    if KINDS[provider.kind].protocol is None or not provider.is_active:
+    if not _callable(provider) or not provider.is_active:
         return False
     if provider.key.source in ("stored", "environment", "unreadable"):
         return True
     return provider.key.source == "none needed" and (provider.own_base_url is not None or any(model.is_active for model in models))
 
 
+def _callable(provider: Provider) -> bool:
+    """Whether this version can call it; a row may come from a newer one, with a kind unknown here."""
+    return provider.info is not None and provider.info.protocol is not None
+
+
 def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
     """Draw one card with its buttons."""
-    kind = KINDS[provider.kind]
     with st.container(border=True, height="stretch", key=f"provider-{provider.slug}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{provider.display_name}**", width="stretch")
             st.markdown(state(provider))
         st.caption(facts(provider, models))
-        if kind.protocol is None or provider.kind == "demo":
+        if not _callable(provider) or provider.kind == "demo":
             return
         with st.container(horizontal=True):
             stored = provider.key.source in ("stored", "unreadable")
-            label = "Replace key" if stored else "Add key" if kind.needs_key else "Connect"
+            label = "Replace key" if stored else "Add key" if KINDS[provider.kind].needs_key else "Connect"
             if st.button(label, key=f"connect-{provider.slug}", icon=":material/key:"):
                 st.session_state.pop(keys.TESTED, None)
                 keys.connect(page, provider)
@@ -44,7 +48,7 @@ def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
 
 def state(provider: Provider) -> str:
     """Return the card's badge: an icon and a word, never a colour alone."""
-    if KINDS[provider.kind].protocol is None:
+    if not _callable(provider):
         return ":gray-badge[:material/block: Not callable yet]"
     if not provider.is_active:
         return ":gray-badge[:material/toggle_off: Switched off]"

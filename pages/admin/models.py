@@ -6,11 +6,12 @@ from lib.access import Role
 from lib.ui import model_table as table
 from lib.ui.capabilities import CAPABILITIES
 from lib.ui.context import guard
+from lib.ui.filters import distinct
 
 page = guard(Role.ADMIN)
 registry = page.registry
 models = registry.models()
-providers = {model.provider.slug: model.provider.display_name for model in models}
+providers = distinct({model.provider.slug: model.provider.display_name for model in models})
 icons = {c.name: c.label for c in CAPABILITIES}
 
 st.title("Models", anchor=False)

@@ -1,0 +1,134 @@
+"""The Models page: found, switched, ordered and made default as its controls say, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from lib.providers import demo
+from lib.ui.model_table import SWITCHED_OFF, SWITCHED_ON
+from tests.pages.deck import Deck, button, choose, clean, press
+
+TABLE = "models-table"
+DEMOS = [model.id for model in demo.MODELS]
+ACTIONS = ["Switch on", "Switch off", "Make default", "Move up", "Move down"]
+
+
+def shown(at: AppTest) -> list[str]:
+    """Return the keys of the models in the table, in its order."""
+    return list(at.dataframe[0].value["key"])
+
+
+def chosen(at: AppTest) -> list[str]:
+    """Return the keys of the rows that are chosen."""
+    return [shown(at)[row] for row in at.session_state[TABLE]["selection"]["rows"]]
+
+
+def row(at: AppTest, key: str) -> dict[str, Any]:
+    frame = at.dataframe[0].value
+    return dict(frame[frame["key"] == key].iloc[0])
+
+
+def test_every_model_is_listed_in_order_with_its_state_and_what_to_do(deck: Deck) -> None:
+    at = deck.open("models")
+    assert shown(at) == [model.model_key for model in deck.admin.models()]
+    off, on = row(at, "claude-opus-4-6"), row(at, demo.CHAT)
+    assert (off["switch"], list(off["state"]), off["why"]) == (SWITCHED_OFF, ["Off"], "Needs an Anthropic key")
+    assert (on["switch"], list(on["state"]), on["why"]) == (SWITCHED_ON, ["Usable"], "")
+    assert row(at, "vllm-custom")["input"] == "unpriced"
+
+
+def test_prices_are_written_in_full(deck: Deck) -> None:
+    at = deck.open("models")
+    for model in deck.admin.models():
+        told = row(at, model.model_key)["input"]
+        assert told == "unpriced" if model.price is None or model.price.input is None else float(told) == float(model.price.input)
+
+
+def test_filters_come_from_the_address_and_from_their_controls(deck: Deck) -> None:
+    at = deck.open("models", provider="Demo", state="Usable", can="Reasoning")
+    assert shown(at) == [demo.REASONER]
+    assert at.caption[0].value == "1 of 46 models shown · 5 on · 5 usable"
+    at.multiselect(key="can").set_value([]).run()
+    assert shown(at) == DEMOS
+    at.text_input(key="q").set_value("TIME demo").run()
+    assert shown(at) == [demo.TIMEOUT]
+
+
+def test_a_search_without_a_match_says_so(deck: Deck) -> None:
+    at = deck.open("models", q="no such model")
+    clean(at)
+    assert at.info[0].value == "No model matches these filters."
+
+
+def test_actions_wait_for_a_choice(deck: Deck) -> None:
+    at = deck.open("models")
+    assert all(button(at, label).disabled for label in ACTIONS)
+    choose(at, TABLE, 0, 1)
+    assert [label for label in ACTIONS if button(at, label).disabled] == ["Make default"]
+    assert "2 chosen" in clean(at)
+
+
+def test_several_models_are_switched_at_once_and_keep_everything_else(deck: Deck) -> None:
+    before = {model.model_key: model for model in deck.admin.models()}
+    at = choose(deck.open("models", provider="Demo"), TABLE, 0, 2, 3)
+    press(at, "Switch off")
+    off = {DEMOS[0], DEMOS[2], DEMOS[3]}
+    assert {m.model_key for m in deck.admin.models(provider="demo") if not m.is_active} == off
+    assert set(chosen(at)) == off, "the choice stays, so that they can be switched back"
+    press(at, "Switch on")
+    after = {model.model_key: model for model in deck.admin.models()}
+    assert {key: (m.display_order, m.defaults, m.price, m.is_active) for key, m in after.items()} == {
+        key: (m.display_order, m.defaults, m.price, m.is_active) for key, m in before.items()
+    }
+
+
+def test_a_choice_is_dropped_with_the_rows_that_leave_and_never_passes_to_others(deck: Deck) -> None:
+    at = choose(deck.open("models", provider="Demo", state="Usable"), TABLE, 0, 1)
+    press(at, "Switch off")
+    assert shown(at) == DEMOS[2:]
+    assert chosen(at) == []
+    assert button(at, "Switch off").disabled
+    choose(at, TABLE, 1)
+    at.text_input(key="q").set_value("truncated").run()
+    assert (shown(at), chosen(at)) == ([demo.TRUNCATED], [])
+
+
+def test_a_model_moves_on_while_its_button_is_pressed_again(deck: Deck) -> None:
+    at = choose(deck.open("models"), TABLE, 0)
+    first = shown(at)[0]
+    for place in (1, 2, 3):
+        press(at, "Move down")
+        assert shown(at).index(first) == place
+        assert chosen(at) == [first]
+    press(at, "Move up")
+    assert shown(at).index(first) == 2
+
+
+def test_in_a_filtered_table_a_model_moves_past_the_next_one_shown(deck: Deck) -> None:
+    deck.admin.reorder([deck.admin.get(key).id for key in (DEMOS[0], "gpt-4.1", DEMOS[1])])
+    at = choose(deck.open("models", provider="Demo"), TABLE, 1)
+    moving, other = shown(at)[1], shown(at)[0]
+    press(at, "Move up")
+    assert shown(at)[:2] == [moving, other]
+    assert [m.model_key for m in deck.admin.models(provider="demo")][:2] == [moving, other]
+
+
+def test_one_model_is_made_the_default_and_takes_it_from_the_last(deck: Deck) -> None:
+    at = deck.open("models", provider="Demo")
+    for place in (1, 3):
+        choose(at, TABLE, place)
+        press(at, "Make default")
+        assert [list(s) for s in at.dataframe[0].value["state"]].count(["Usable", "Default"]) == 1
+        assert list(row(at, DEMOS[place])["state"]) == ["Usable", "Default"]
+        default = deck.admin.default()
+        assert default is not None
+        assert default.model_key == DEMOS[place]
+
+
+def test_a_model_that_is_on_without_a_key_asks_for_attention(deck: Deck) -> None:
+    deck.admin.set_active([deck.admin.get("claude-opus-4-6").id], True)
+    at = deck.open("models", state="Needs attention")
+    assert shown(at) == ["claude-opus-4-6"]
+    assert row(at, "claude-opus-4-6")["why"] == "Needs an Anthropic key"
