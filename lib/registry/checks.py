@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from lib.errors import InvalidValue
-from lib.registry.values import CAPABILITIES
+from lib.registry.values import CAPABILITIES, SAMPLE
 
 Values = dict[str, Any]
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,199}")
@@ -80,6 +80,13 @@ def _slug(name: str, value: Any) -> str:
     return text
 
 
+def _model_type(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if text == SAMPLE:
+        raise InvalidValue("Models of sample data are made by loading it; choose another type.", field=name)
+    return text
+
+
 def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise InvalidValue(f"{_spoken(name)} is either true or false.", field=name)
@@ -133,7 +140,7 @@ _MODEL_FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "vendor": _optional_text,
     "priced_as": _optional_text,
     "display_name": _text,
-    "model_type": _text,
+    "model_type": _model_type,
     "capabilities": _capabilities,
     "context_window": _size,
     "max_output_tokens": _size,

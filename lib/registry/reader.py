@@ -14,7 +14,7 @@ from lib.credentials import KeyRing, effective_base_url
 from lib.errors import NotFound, UnknownModel
 from lib.pricing import Price, prices_at
 from lib.providers.catalog import KINDS
-from lib.registry.values import Model, Provider
+from lib.registry.values import SAMPLE, Model, Provider
 from lib.settings import Settings
 from lib.store.base import Is, Row, Store, Where
 
@@ -22,6 +22,8 @@ PROVIDERS, MODELS = "llm_providers", "llm_models"
 _COLUMNS = (*(f.name for f in fields(Model) if f.name not in ("provider", "price")), "provider_id")
 _KIND_ORDER = {kind: place for place, kind in enumerate(KINDS)}
 _LARGEST_ID = 2**63 - 1
+REAL: Where = {"model_type": Is("ne", SAMPLE)}
+"""Which models a person may know, call and change: not those of sample data."""
 
 
 class _Ref(NamedTuple):
@@ -36,7 +38,11 @@ class _Ref(NamedTuple):
 
 
 class Reader:
-    """The registry as one principal may see it: what belongs to everyone, and what is their own."""
+    """The registry as one principal may see it: what belongs to everyone, and what is their own.
+
+    Providers and models of sample data are not among them: they can be neither called nor changed, and only
+    ``models(sample=True)`` tells of them.
+    """
 
     def __init__(self, store: Store, keys: KeyRing, settings: Settings, principal: Principal, clock: Callable[[], datetime]) -> None:
         self._store = store
@@ -47,11 +53,13 @@ class Reader:
 
     def providers(self) -> list[Provider]:
         """Return every provider, in display order, with the state of its key."""
-        return self._providers(self._store.select(PROVIDERS))
+        return self._providers(self._store.select(PROVIDERS, where={"kind": Is("ne", SAMPLE)}))
 
     def provider(self, slug: str) -> Provider:
         """Return one provider by slug, the principal's own before everyone's; raise NotFound."""
-        found = sorted(self._providers(self._store.select(PROVIDERS, where={"slug": slug})), key=lambda p: p.owner_id is None)
+        found = sorted(
+            self._providers(self._store.select(PROVIDERS, where={"slug": slug, "kind": Is("ne", SAMPLE)})), key=lambda p: p.owner_id is None
+        )
         if not found:
             raise NotFound(f"There is no provider named {slug[:100]!r} here.")
         return found[0]
@@ -65,14 +73,16 @@ class Reader:
         provider: str | None = None,
         capability: str | None = None,
         search: str | None = None,
+        sample: bool = False,
     ) -> list[Model]:
         """Return the models that meet every given condition, in display order.
 
         ``provider`` is a slug; ``search`` holds words that must all occur in a model's names, whatever their case.
+        ``sample`` asks for those of sample data, and for no others.
         """
         words = (search or "").casefold().split()
         where = {"is_active": True if usable else active, "hidden": hidden}
-        rows = self._select({column: value for column, value in where.items() if value is not None})
+        rows = self._select({column: value for column, value in where.items() if value is not None}, sample=sample)
         return [
             model
             for model in self._models(rows)
@@ -136,12 +146,13 @@ class Reader:
         yield {"display_name": Is("ilike", _literally(text))}
 
     def _hint(self, text: str) -> str:
-        keys = [row["model_key"] for row in self._visible(self._store.select(MODELS, columns=("model_key", "owner_id")))]
+        keys = [row["model_key"] for row in self._visible(self._store.select(MODELS, columns=("model_key", "owner_id"), where=REAL))]
         near = difflib.get_close_matches(text, keys, n=1)
         return f" Did you mean {near[0]}?" if near else ""
 
-    def _select(self, where: Where) -> list[Row]:
-        return self._store.select(MODELS, columns=_COLUMNS, where=where, order_by=("display_order", "id"))
+    def _select(self, where: Where, *, sample: bool = False) -> list[Row]:
+        kept = {"model_type": SAMPLE} if sample else REAL
+        return self._store.select(MODELS, columns=_COLUMNS, where={**where, **kept}, order_by=("display_order", "id"))
 
     def _visible(self, rows: Iterable[Row]) -> list[Row]:
         return [row for row in rows if row["owner_id"] is None or row["owner_id"] == self._principal.user_id]

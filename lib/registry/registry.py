@@ -17,7 +17,7 @@ from lib.registry import seeding, transfer
 from lib.registry.builtin_models import FIRST_DEMO_ORDER
 from lib.registry.builtin_providers import catalogue_reference
 from lib.registry.checks import model_values, provider_values
-from lib.registry.reader import MODELS, PROVIDERS, Reader
+from lib.registry.reader import MODELS, PROVIDERS, REAL, Reader
 from lib.registry.values import Model, Provider
 from lib.settings import Settings
 from lib.store.base import Change, Store, Update
@@ -168,7 +168,8 @@ class Registry(Reader):
         """Return the ids once each; raise NotAllowed for who may not change them, UnknownModel when one is gone."""
         require(self._principal, Role.ADMIN)
         wanted = sorted(set(ids))
-        found = self._visible(self._store.select(MODELS, columns=("id", "owner_id"), where={"id": wanted})) if wanted else []
+        rows = self._store.select(MODELS, columns=("id", "owner_id"), where={"id": wanted, **REAL}) if wanted else []
+        found = self._visible(rows)
         if len(found) != len(wanted):
             raise UnknownModel(_GONE)
         return wanted

@@ -13,6 +13,9 @@ from lib.providers.catalog import KINDS, ProviderKind
 CAPABILITIES = ("streaming", "tools", "vision", "json", "reasoning", "caching", "websearch", "files")
 """What a model may be able to do, in display order."""
 
+SAMPLE = "sample"
+"""The kind of the providers, and the type of the models, that made-up calls belong to; no adapter can call them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
