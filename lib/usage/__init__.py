@@ -1,7 +1,7 @@
 """The ledger: every attempt at a provider is a row, opened before the request leaves and closed however it ends."""
 
 from lib.usage.heartbeat import Heartbeat
-from lib.usage.ledger import INTERVAL_S, LAPSE_S, Ledger
+from lib.usage.ledger import INTERVAL_S, LAPSE_S, Ledger, closed_row
 from lib.usage.values import Attempt, AttemptStart, ClosedStatus, KeyScope, Learn, OpenAttempt, Outcome, Source
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "OpenAttempt",
     "Outcome",
     "Source",
+    "closed_row",
 ]

@@ -189,7 +189,17 @@ def _learn(connection: Connection, learn: Learn, attempt: Attempt) -> None:
         raise _NotLearned(redact(f"{type(error).__name__}: {error}")) from error
 
 
-def _opening(start: AttemptStart, instance_id: str, started_at: datetime) -> Params:
+def closed_row(start: AttemptStart, started_at: datetime, outcome: Outcome) -> Params:
+    """Return the columns of an attempt as the ledger leaves them after opening and closing it, for calls nobody made here.
+
+    The row has no id and no instance; it is marked final.
+    """
+    row = {**_opening(start, None, started_at), **_closing(_closed(OpenAttempt(0, start, started_at), outcome))}
+    del row["row_id"]
+    return row
+
+
+def _opening(start: AttemptStart, instance_id: str | None, started_at: datetime) -> Params:
     return {
         "request_id": start.request_id,
         "attempt": start.attempt,
