@@ -10,11 +10,11 @@ POLL_SECONDS = 1.5
 """How often an open page asks whether it is out of date; a switched-off model must leave pickers within five seconds."""
 
 
-def rerun_when(out_of_date: Callable[[], bool]) -> None:
-    """Rerun the page soon after it became out of date; a run still under way is left to finish first."""
+def rerun_when(out_of_date: Callable[[], bool], *, every: float = POLL_SECONDS) -> None:
+    """Rerun the page at most ``every`` seconds after it became out of date; a run still under way is left to finish first."""
     drawn = False
 
-    @st.fragment(run_every=POLL_SECONDS)
+    @st.fragment(run_every=every)
     def poll() -> None:
         nonlocal drawn
         if drawn and out_of_date():

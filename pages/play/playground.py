@@ -11,6 +11,8 @@ from lib.ui.capabilities import badges
 from lib.ui.context import guard
 from lib.ui.watch import rerun_when
 
+SETTLE_SECONDS = 0.4
+
 page = guard(Role.MEMBER)
 revision = page.services.revision()
 turns: list[tuple[str, answers.Answer]] = st.session_state.setdefault("playground-turns", [])
@@ -18,12 +20,10 @@ turns: list[tuple[str, answers.Answer]] = st.session_state.setdefault("playgroun
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title("Playground", anchor=False, width="stretch")
     settings_slot = st.container(width="content")
-    if st.button("New chat", icon=":material/add_comment:", disabled=not turns):
-        turns.clear()
-        st.rerun()
+    new_chat_slot = st.container(width="content")
 
 model = picker.pick(page.services, page.principal, page.registry.usable())
-rerun_when(lambda: page.services.revision() != revision or any(answer.unsettled for _, answer in turns))
+rerun_when(lambda: page.services.revision() != revision)
 if model is None:
     st.info("No model is usable yet. Add a provider key, then switch a model on.", icon=":material/key:")
     st.page_link("pages/admin/providers.py", label="Add a provider key", icon=":material/hub:")
@@ -49,7 +49,13 @@ if not turns and not prompt:
         ["Explain tokens to a ten-year-old", "Write a haiku about caching", "List three uses of a fallback model"],
         key="suggestion",
     )
+with new_chat_slot:
+    if st.button("New chat", icon=":material/add_comment:", disabled=not turns and not prompt):
+        turns.clear()
+        st.rerun()
 if prompt:
+    # A stop ends this script where it stands, so that only another run can draw what follows a stopped answer.
+    rerun_when(lambda: any(answer.unsettled for _, answer in turns), every=SETTLE_SECONDS)
     suggestions.empty()
     history = [m for before, was in turns if was.text for m in (Message("user", before), Message("assistant", was.text))]
     answer = answers.Answer(model.display_name)

@@ -6,14 +6,18 @@ import json
 import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
+from lib.access import LOCAL_ADMIN
+from lib.services import open_services
+from lib.settings import load_settings
 from tests.serving import ROOT, Server, clean_environ
 
 PAGES = {"Playground": "/", "Usage": "/usage", "Models": "/models", "Providers": "/providers"}
@@ -88,6 +92,16 @@ def send(tab: Page, text: str) -> None:
     box.press("Enter")
 
 
+def stop_button(tab: Page) -> Locator:
+    """Return the button that stops a running answer; it stands where the send button is otherwise."""
+    return tab.get_by_test_id("stChatInputStopButton")
+
+
+def stop(tab: Page) -> None:
+    """Press stop."""
+    stop_button(tab).click()
+
+
 def answer(tab: Page) -> Locator:
     """Return the last message of the conversation."""
     return tab.get_by_test_id("stChatMessage").last
@@ -114,13 +128,33 @@ def show_model(server: Server, model: str) -> dict[str, Any]:
 
 def dollars(price: Mapping[str, str | None], units: Mapping[str, int]) -> str:
     """Return what units cost at a model's price in USD per 1M, with every digit: worked out here, not by the product."""
-    whole = sum((Decimal(price[rate] or "nan") * count for rate, count in units.items() if count), Decimal(0)) / 1_000_000
+    whole = sum((Decimal(price[rate] or "nan") * count for rate, count in units.items()), Decimal(0)) / 1_000_000
     return f"${whole.normalize():f}"
 
 
 def holds(folder: Path, secret: str) -> list[str]:
     """Return the files under a folder in which a secret can be read."""
     return [str(path) for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+def connect(server: Server, slug: str, base_url: str, key: str, *, switch_on: Sequence[str]) -> None:
+    """Set a provider up from outside the browser, while the server runs."""
+    settings = load_settings({"MODELDECK_DATA_DIR": str(server.data_dir)}, server.data_dir)
+    services = open_services(settings)
+    try:
+        registry = services.registry(LOCAL_ADMIN)
+        services.connect(LOCAL_ADMIN, registry.provider(slug), key, base_url=base_url, tested=False)
+        registry.set_active([registry.get(model).id for model in switch_on], True)
+    finally:
+        services.close()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Look again and again until something holds."""
+    between, end = threading.Event(), time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"not so within {seconds:g} s"
+        between.wait(0.05)
 
 
 class Stopwatch:

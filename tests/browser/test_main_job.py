@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, WebSocket, expect
@@ -143,7 +142,7 @@ def _usage_shows_the_call(tab: Page, case: Case, cost: str) -> None:
     amounts = receipt.locator('[role="gridcell"]')
     expect(amounts).to_have_count(4 * len(case.units))
     lines = [text for text in amounts.all_text_contents() if text.startswith("$")]
-    assert f"${sum(Decimal(line[1:]) for line in lines).normalize():f}" == cost
+    assert f"${sum((Decimal(line[1:]) for line in lines), Decimal(0)).normalize():f}" == cost
     receipt.get_by_role("button", name="Close").click()
 
 
