@@ -129,7 +129,7 @@ def clean(at: AppTest) -> str:
 
 def charts(at: AppTest) -> list[str]:
     """Return the accessible names of the charts on the page."""
-    return [node.proto.plotly_chart.alt for node in nodes(at) if getattr(node, "type", "") == "plotly_chart"]
+    return [node.proto.alt for node in nodes(at) if getattr(node, "type", "") == "plotly_chart"]
 
 
 def _missing(cell: Any) -> bool:
