@@ -142,10 +142,12 @@ def test_stop_works_at_once_while_the_provider_is_silent(tab: Page, tmp_path: Pa
         assert _status_of_last_call(engine, "gpt-4o-mini") == "open"
         with on.Stopwatch() as stopping:
             on.stop(tab)
-            expect(on.stop_button(tab)).to_be_hidden()
+            on.settle(tab)
         record_property("stops_after_seconds", round(stopping.seconds, 2))
         assert stopping.seconds < STOPS_SECONDS
-        expect(on.answer(tab)).to_contain_text("Stopped.")
+        with on.Stopwatch() as saying:
+            expect(on.answer(tab)).to_contain_text("Stopped.")
+        record_property("says_so_after_seconds", round(saying.seconds, 2))
         expect(on.answer(tab)).to_contain_text("Half a")
         on.eventually(lambda: _status_of_last_call(engine, "gpt-4o-mini") == "cancelled")
         engine.dispose()
