@@ -103,12 +103,12 @@ def footer(answer: Answer) -> None:
     """Draw what follows an answer: its failure or stop, earlier attempts, and the strip of figures."""
     answer.settled = True
     if answer.problem:
-        st.error(answer.problem, icon=":material/error:")
+        st.error(fmt.literal(answer.problem), icon=":material/error:")
     elif answer.stopped:
         st.caption(":material/stop_circle: Stopped. What arrived is kept; the provider may still charge for it.")
     for attempt in answer.attempts[:-1]:
         if attempt.error is not None:
-            st.caption(f":material/replay: Attempt {attempt.attempt} failed: {attempt.error}")
+            st.caption(f":material/replay: Attempt {attempt.attempt} failed: {fmt.literal(str(attempt.error))}")
     if answer.last is not None:
         st.caption(strip(answer.last), help=detail(answer.last))
 
@@ -124,7 +124,8 @@ def strip(attempt: Attempt) -> str:
         parts.append(fmt.rate(usage.output, writing or attempt.latency_ms))
         cached = f" ({fmt.count(usage.cache_read)} cached)" if usage.cache_read else ""
         parts.append(f"{fmt.count(usage.input)} in{cached} · {fmt.count(usage.output)} out")
-    parts.append(f"**{format_usd(attempt.cost_nano_usd).replace('$', '&#36;')}**")
+    if usage is not None or attempt.status != "error":  # a failure that moved no token has no cost to name
+        parts.append(f"**{format_usd(attempt.cost_nano_usd).replace('$', '&#36;')}**")
     if attempt.price_source:
         parts.append(PRICE_WORDS.get(attempt.price_source, attempt.price_source))
     return " · ".join(parts)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 _UNITS = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 MISSING = "–"
+_MARKUP = re.compile(r"[\\`*_\[\]$<~]")
 
 
 def count(number: int | None) -> str:
@@ -34,7 +36,7 @@ def duration(ms: float | None) -> str:
     """
     if ms is None:
         return MISSING
-    if ms < 1000:
+    if ms < 999.5:
         return f"{ms:.0f} ms"
     if ms < 59_950:
         return f"{ms / 1000:.2f} s" if ms < 9_995 else f"{ms / 1000:.1f} s"
@@ -66,6 +68,15 @@ def rate(tokens: int | None, ms: float | None) -> str:
         return MISSING
     value = tokens * 1000 / ms
     return f"{value:.0f} tokens/s" if value >= 10 else f"{value:.1f} tokens/s"
+
+
+def literal(text: str) -> str:
+    """Return a text from outside, such as a provider's words, so that Markdown shows it as it is.
+
+    >>> literal("You used $5 of $20 for gpt_4")
+    'You used \\\\$5 of \\\\$20 for gpt\\\\_4'
+    """
+    return _MARKUP.sub(r"\\\g<0>", text)
 
 
 def moment(at: datetime) -> str:

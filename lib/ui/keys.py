@@ -60,7 +60,7 @@ def _ask(page: Page, provider: Provider) -> None:
     try:
         result = _tested(page, provider, key, url) if tested else None
         if result is not None and not result.ok:
-            st.error(f"The key was not saved. {result.sentence}", icon=":material/error:")
+            st.error(f"The key was not saved. {fmt.literal(result.sentence)}", icon=":material/error:")
             return
         page.services.connect(page.principal, provider, key, base_url=url, tested=tested)
     except ModeldeckError as error:
@@ -84,7 +84,7 @@ def _switch_on(page: Page, provider: Provider, result: TestResult | None) -> Non
             icon=":material/check_circle:",
         )
         if result.text:
-            st.caption(f"{provider.display_name} answered: {result.text[:120]}")
+            st.caption(f"{provider.display_name} answered: {fmt.literal(result.text[:120])}")
     models = [m for m in page.registry.models() if m.provider.id == provider.id and not m.is_active]
     names = {m.id: m.display_name for m in models}
     chosen = []

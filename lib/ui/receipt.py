@@ -32,12 +32,12 @@ def drawer(page: Page, chosen: Call) -> None:
         }
         st.table(facts, border="horizontal")
         if call.error_message:
-            st.error(call.error_message, icon=":material/error:")
+            st.error(fmt.literal(call.error_message), icon=":material/error:")
         if len(detail.attempts) > 1:
             st.subheader("Attempts", anchor=False)
             for attempt in detail.attempts:
                 ended = f"{attempt.error_class}: {attempt.error_message}" if attempt.error_message else STATUS_WORDS.get(attempt.status, "")
-                st.markdown(f"{attempt.attempt}. {attempt.model_name} · {fmt.duration(attempt.latency_ms)} · {ended}")
+                st.markdown(f"{attempt.attempt}. {attempt.model_name} · {fmt.duration(attempt.latency_ms)} · {fmt.literal(ended)}")
         st.subheader("Receipt", anchor=False)
         if not detail.receipt:
             st.write(_why_no_receipt(call))

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from lib.access import LOCAL_ADMIN
 from lib.providers import demo
 from lib.store.usage_tables import llm_usage_log
+from lib.ui import format as fmt
 from tests.pages.deck import Deck, button, clean, go, nodes, press, words
 from tests.replay import TEXT, ReplayServer, Reply, openai_stream
 
@@ -85,10 +86,10 @@ def test_a_failure_is_a_sentence_under_the_question_and_a_row_in_the_ledger(deck
     clean(at)
     rows = log(deck)
     assert rows[-1]["status"] == "error"
-    assert [e.value for e in at.chat_message[1].error] == [rows[-1]["error_message"]]
+    assert [e.value for e in at.chat_message[1].error] == [fmt.literal(rows[-1]["error_message"])]
     again = at.run()  # the failure stays where it happened when the page is drawn anew
     clean(again)
-    assert [e.value for e in again.chat_message[1].error] == [rows[-1]["error_message"]]
+    assert [e.value for e in again.chat_message[1].error] == [fmt.literal(rows[-1]["error_message"])]
 
 
 def test_what_had_arrived_before_a_failure_is_kept(deck: Deck) -> None:

@@ -1,0 +1,190 @@
+"""An answer on its way to the page: drawn now and then, stopped without loss, and summed up in a strip."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from streamlit.runtime.scriptrunner import StopException
+from streamlit.testing.v1 import AppTest
+
+from lib.chat import Event, ReasoningDelta, TextDelta, Usage
+from lib.errors import KeyRequired, ProviderError, StoreUnavailable, StreamTruncated
+from lib.ui import answer as answers
+from lib.ui.answer import FLUSH_SECONDS, Answer, ask, detail, strip
+from lib.usage import Attempt
+from tests.ui.drawing import drawn
+from tests.ui.made import attempt
+
+LONG = 30.0
+Stream = Iterator[Event | Attempt]
+
+
+@pytest.fixture
+def drawings(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, bool]]:
+    """Every drawing of the answer: its text so far, and whether more was to come."""
+    seen: list[tuple[str, bool]] = []
+    draw = answers._draw
+
+    def noted(*slots: Any, running: bool) -> None:
+        seen.append((slots[-1].text, running))
+        draw(*slots, running=running)
+
+    monkeypatch.setattr(answers, "_draw", noted)
+    return seen
+
+
+def ticking(step: float) -> Callable[[], float]:
+    """Return a clock that goes on by ``step`` seconds each time somebody looks."""
+    moments = itertools.count(0.0, step)
+    return lambda: next(moments)
+
+
+def test_an_answer_is_drawn_now_and_then_and_whole_at_the_end(drawings: list[tuple[str, bool]]) -> None:
+    answer = Answer("Claude")
+    ask(answer, lambda: iter([*(TextDelta("x") for _ in range(600)), attempt()]), clock=ticking(FLUSH_SECONDS / 10))
+    assert answer.text == "x" * 600
+    assert (answer.done, answer.stopped, answer.problem, answer.last) == (True, False, None, attempt())
+    assert 2 < len(drawings) < 100, "each drawing sends the whole text: one a word is too many"
+    assert drawings[-1] == ("x" * 600, False)
+    assert all(running for _, running in drawings[:-1])
+    assert [len(text) for text, _ in drawings] == sorted(len(text) for text, _ in drawings)
+
+
+def test_reasoning_is_kept_apart_from_the_answer() -> None:
+    answer = Answer("Claude")
+    ask(answer, lambda: iter([ReasoningDelta("Hm. "), ReasoningDelta("Yes."), TextDelta("So it is.")]), clock=ticking(1))
+    assert (answer.reasoning, answer.text) == ("Hm. Yes.", "So it is.")
+
+
+def test_a_stop_keeps_what_came_and_closes_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, closed = threading.Event(), threading.Event()
+
+    def stream() -> Stream:
+        try:
+            yield TextDelta("Half an")
+            assert go_on.wait(LONG)
+            yield TextDelta(" answer")
+        finally:
+            closed.set()
+
+    def stopped(*_: Any, running: bool) -> None:
+        raise StopException  # as any call of Streamlit's does once the reader pressed stop
+
+    monkeypatch.setattr(answers, "_draw", stopped)
+    answer = Answer("Claude")
+    with pytest.raises(StopException):
+        ask(answer, stream, clock=ticking(1))
+    assert (answer.text, answer.stopped, answer.done, answer.problem) == ("Half an", True, False, None)
+    assert answer.unsettled
+    go_on.set()
+    assert closed.wait(LONG)
+
+
+@pytest.mark.parametrize("failure", [ProviderError("The provider is overloaded.", kind="rate-limit"), StreamTruncated()])
+def test_a_failure_keeps_what_came_and_its_sentence(failure: ProviderError) -> None:
+    def stream() -> Stream:
+        yield TextDelta("Half an")
+        yield attempt(status="error", error=failure)
+        raise failure
+
+    answer = Answer("Claude")
+    ask(answer, stream, clock=ticking(1))
+    assert (answer.text, answer.problem, answer.stopped, answer.done) == ("Half an", str(failure), False, False)
+    assert answer.last is not None
+    assert answer.last.error is failure
+
+
+@pytest.mark.parametrize(
+    "refusal", [KeyRequired("Anthropic needs a key.", provider="anthropic"), StoreUnavailable("The disk is full.", reason="disk-full")]
+)
+def test_a_call_refused_before_it_began_is_its_sentence(refusal: Exception) -> None:
+    def refused() -> Stream:
+        raise refusal
+
+    answer = Answer("Claude")
+    ask(answer, refused)
+    assert (answer.problem, answer.text, answer.attempts) == (str(refusal), "", [])
+
+
+def test_a_defect_is_not_passed_off_as_an_answer() -> None:
+    def broken() -> Stream:
+        yield TextDelta("Half an")
+        raise ZeroDivisionError
+
+    answer = Answer("Claude")
+    with pytest.raises(ZeroDivisionError):
+        ask(answer, broken, clock=ticking(1))
+    assert not answer.done
+
+
+# The strip
+
+
+def test_the_strip_holds_the_figures_of_a_priced_answer() -> None:
+    assert strip(attempt()) == (
+        ":material/timer: first token 400 ms · 60 tokens/s · 1,200 in · 120 out · **&#36;0.0000278** · catalogue price"
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "unsaid"),
+    [
+        ({"usage": None, "usage_source": "none", "cost_nano_usd": None, "price_source": None}, "tokens not reported · **unpriced**", "out"),
+        ({"cost_nano_usd": None, "price_source": None}, "120 out · **unpriced**", "&#36;"),
+        ({"cost_nano_usd": 0}, "**&#36;0.00**", "unpriced"),
+        ({"usage": Usage(input=1_200, output=120, cache_read=1_000)}, "1,200 in (1,000 cached) · 120 out", "unpriced"),
+        ({"ttft_ms": None, "latency_ms": None}, "first token – · – · 1,200 in", "tokens/s"),
+        ({"ttft_ms": 2_400}, "50 tokens/s", "–"),
+        ({"price_source": "manual"}, "price set by hand", "manual"),
+        ({"status": "error", "usage": None, "cost_nano_usd": None, "price_source": None}, "tokens not reported", "unpriced"),
+        ({"status": "cancelled", "usage": None, "cost_nano_usd": None, "price_source": None}, "**unpriced**", "out"),
+    ],
+)
+def test_the_strip_says_what_is_known_and_no_more(values: dict[str, Any], said: str, unsaid: str) -> None:
+    text = strip(attempt(**values))
+    assert said in text
+    assert unsaid not in text
+
+
+def test_the_tooltip_holds_the_exact_cost_and_the_request() -> None:
+    text = detail(attempt(usage=Usage(input=5, output=50, reasoning=40)))
+    assert "Claude at Anthropic" in text
+    assert "Cost: &#36;0.00002775" in text
+    assert "Reasoning tokens: 40" in text
+    assert "Request: 00000000-0000-4000-8000-0000000000aa" in text
+    assert "Status: error (timeout)" in detail(attempt(status="error", error=ProviderError("Too slow.", kind="timeout")))
+
+
+# The footer, drawn for real
+
+
+def draw(answer: Answer) -> AppTest:
+    def whole() -> None:
+        answers.finished(answer)
+        answers.footer(answer)
+
+    return drawn(whole)
+
+
+def test_earlier_attempts_are_named_above_the_strip() -> None:
+    first = attempt(status="error", error=ProviderError("Used $5 of $20 today.", kind="quota"), usage=None)
+    at = draw(Answer("Claude", text="At last.", attempts=[first, attempt(attempt=2)], done=True))
+    assert [m.value for m in at.markdown] == ["At last."]
+    assert [c.value for c in at.caption] == [r":material/replay: Attempt 1 failed: Used \$5 of \$20 today.", strip(attempt())]
+
+
+def test_a_stopped_answer_says_so_and_is_settled_once_draw() -> None:
+    answer = Answer("Claude", text="Half an", reasoning="Hm.", stopped=True)
+    at = draw(answer)
+    assert at.caption[0].value.endswith("Stopped. What arrived is kept; the provider may still charge for it.")
+    assert at.expander[0].label == "Reasoning"
+    assert not answer.unsettled
+
+
+def test_a_failed_answer_shows_the_providers_words_as_they_are() -> None:
+    at = draw(Answer("Claude", problem="You used $5 of $20. See [limits](https://example.com)"))
+    assert [e.value for e in at.error] == [r"You used \$5 of \$20. See \[limits\](https://example.com)"]
