@@ -12,6 +12,7 @@ from lib.cli.db import db
 from lib.cli.keys import keys
 from lib.cli.models import models
 from lib.cli.root import PROGRAM, Root
+from lib.cli.sample import sample
 from lib.cli.usage import usage
 
 __all__ = ["CommandInfo", "cli", "commands"]
@@ -22,7 +23,7 @@ def cli() -> None:
     """Modeldeck: models, keys, calls and their cost. Exit codes: 0, 1 for a failure, 2 for wrong usage or configuration."""
 
 
-for _command in (db, models, chat, usage, keys):
+for _command in (db, models, chat, usage, keys, sample):
     cli.add_command(_command)
 
 

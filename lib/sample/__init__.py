@@ -5,6 +5,19 @@ calls             the calls made of all that      loading, pace, hints      into
 """
 
 from lib.sample.hints import SampleHint, sample_hints
-from lib.sample.loading import MOST_CALLS, MOST_DAYS, Cleared, Desk, Loaded, clear, has_sample, load
+from lib.sample.loading import MOST_CALLS, MOST_DAYS, Cleared, Desk, Loaded, Progress, clear, has_sample, load, unseen
 
-__all__ = ["MOST_CALLS", "MOST_DAYS", "Cleared", "Desk", "Loaded", "SampleHint", "clear", "has_sample", "load", "sample_hints"]
+__all__ = [
+    "MOST_CALLS",
+    "MOST_DAYS",
+    "Cleared",
+    "Desk",
+    "Loaded",
+    "Progress",
+    "SampleHint",
+    "clear",
+    "has_sample",
+    "load",
+    "sample_hints",
+    "unseen",
+]

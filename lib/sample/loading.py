@@ -36,13 +36,17 @@ from lib.store.schema import llm_models, llm_providers
 from lib.store.usage_tables import llm_usage_log
 
 Progress = Callable[[int, int], None]
-"""Called with (calls written, calls in all)."""
+"""Called with (calls written or removed so far, calls in all)."""
 
 MOST_CALLS, MOST_DAYS = 20_000_000, 1_830
 _FIRST_ORDER = 1_000_000
 """Display order of the sample models: after every real one."""
 _BEFORE = timedelta(days=1)
 _OVERTAKEN = "Somebody else loaded or cleared sample data in the meantime, so this load was given up."
+
+
+def unseen(done: int, total: int) -> None:
+    """Show nobody how far it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +88,7 @@ def has_sample(engine: Engine) -> bool:
         return connection.scalar(sa.select(sa.exists().where(llm_providers.c.kind == SAMPLE))) or False
 
 
-def load(desk: Desk, calls: int, days: int, seed: int, progress: Progress = lambda done, total: None) -> Loaded:
+def load(desk: Desk, calls: int, days: int, seed: int, progress: Progress = unseen) -> Loaded:
     """Put sample data in place of any that is there; the same numbers at the same moment bring the same calls.
 
     Raises InvalidValue for numbers out of bounds, before anything is changed, and StoreError when another load or clear overtook it.
@@ -114,7 +118,7 @@ def load(desk: Desk, calls: int, days: int, seed: int, progress: Progress = lamb
     return loaded
 
 
-def clear(desk: Desk, progress: Progress = lambda done, total: None) -> Cleared:
+def clear(desk: Desk, progress: Progress = unseen) -> Cleared:
     """Take all sample data away and nothing else; what was loaded in part goes too."""
     models = desk.store.count(MODELS, where={"model_type": SAMPLE})
     there = has_sample(desk.engine)
@@ -186,7 +190,7 @@ def _insert(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     connection.execute(statement, rows)
 
 
-def _remove(desk: Desk, progress: Progress = lambda done, total: None) -> int:
+def _remove(desk: Desk, progress: Progress = unseen) -> int:
     """Remove every sample call, then the sample models; return how many calls went."""
     # A new version tells a load that is still running to stop: from here on it cannot add another row.
     desk.store.update(PROVIDER_TABLE, {"updated_at": desk.clock()}, where={"kind": SAMPLE})

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy.engine import Engine
 
-from lib import __version__
+from lib import __version__, sample
 from lib.access import Principal, Role, require
 from lib.chat import Event
 from lib.credentials import KeyRing, KeyStatus
@@ -123,6 +123,29 @@ class Services:
             profile = {"user_id": principal.user_id, "display_name": principal.name, "role": str(principal.role)}
             store.insert(_PROFILES, [{**profile, "preferences": {name: value}}])
 
+    def has_sample(self) -> bool:
+        """Whether there is sample data, a part of it included."""
+        return sample.has_sample(self.engine)
+
+    def load_sample(
+        self, principal: Principal, calls: int, days: int, seed: int, progress: sample.Progress = sample.unseen
+    ) -> sample.Loaded:
+        """Put so many made-up calls over the last days in place of any sample data; real calls go on meanwhile.
+
+        The same seed at the same moment brings the same calls. Raises InvalidValue for numbers out of bounds.
+        """
+        require(principal, Role.ADMIN)
+        loaded = sample.load(self._sample_desk(principal), calls, days, seed, progress)
+        _fold(self.engine, self.ledger.instance_id)
+        return loaded
+
+    def clear_sample(self, principal: Principal, progress: sample.Progress = sample.unseen) -> sample.Cleared:
+        """Take all sample data away, what was loaded in part included, and nothing else."""
+        require(principal, Role.ADMIN)
+        cleared = sample.clear(self._sample_desk(principal), progress)
+        _fold(self.engine, self.ledger.instance_id)
+        return cleared
+
     def health(self) -> dict[str, Any]:
         """Return mode, schema state, version and how many finished calls wait to be saved; raises StoreUnavailable."""
         return {
@@ -142,6 +165,9 @@ class Services:
         close_shared_client()
         self.engine.dispose()
         self.analytics_engine.dispose()
+
+    def _sample_desk(self, principal: Principal) -> sample.Desk:
+        return sample.Desk(self.engine, self.store(principal), self._actor(principal), self.clock)
 
     def _actor(self, principal: Principal) -> Actor:
         return Actor(principal.name, principal.user_id, self.origin)
