@@ -8,7 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+REBOUND_HOST = "rebound.example"
+"""A name that this browser finds at 127.0.0.1, as after a DNS rebinding."""
 FLAGS = [
+    f"--host-resolver-rules=MAP {REBOUND_HOST} 127.0.0.1",
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
