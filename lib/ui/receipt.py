@@ -9,6 +9,7 @@ from lib import analytics
 from lib.analytics import Call, Scope
 from lib.money import exact_usd
 from lib.ui import format as fmt
+from lib.ui.answer import PRICE_WORDS
 from lib.ui.context import Page
 from lib.ui.filters import SOURCE_WORDS, STATUS_WORDS
 
@@ -57,7 +58,8 @@ def drawer(page: Page, chosen: Call) -> None:
         if detail.price is not None:
             named = f" ({detail.price.source_detail})" if detail.price.source_detail else ""
             since = f", valid from {detail.price.valid_from.astimezone(page.timezone):%d %b %Y}" if detail.price.valid_from else ""
-            st.caption(f"Price from {detail.price.source}{named}{since}.")
+            words = PRICE_WORDS.get(detail.price.source, detail.price.source)
+            st.caption(fmt.literal(f"{words[:1].upper()}{words[1:]}{named}{since}."))
 
     dialog()
 

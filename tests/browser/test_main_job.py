@@ -137,7 +137,7 @@ def _usage_shows_the_call(tab: Page, case: Case, cost: str) -> None:
     on.click_cell(tab, CALLS, x=on.MARKER_X)
     receipt = tab.get_by_role("dialog")
     expect(receipt).to_contain_text(f"Cost: {cost}")
-    expect(receipt).to_contain_text("Price from seed")
+    expect(receipt).to_contain_text("Built-in price")
     expect(receipt).to_contain_text("Shared key")
     amounts = receipt.locator('[role="gridcell"]')
     expect(amounts).to_have_count(4 * len(case.units))

@@ -180,7 +180,7 @@ def test_a_call_shows_up_the_next_time_the_page_is_drawn(deck: Deck) -> None:
 @pytest.mark.parametrize(
     ("wanted", "sentence"),
     [
-        (lambda c: c.status == "ok" and c.model_key == PRICED, "Price from manual"),
+        (lambda c: c.status == "ok" and c.model_key == PRICED, "Price set by hand, valid from"),
         (lambda c: c.model_key == UNPRICED, "No price was known for this model when it was called, so the call is unpriced."),
         (lambda c: c.status == "open", "The call is still running."),
         (lambda c: c.status == "interrupted", "The provider reported no token counts"),

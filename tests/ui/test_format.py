@@ -6,7 +6,7 @@ import doctest
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.ui import format as fmt
@@ -19,6 +19,7 @@ def test_the_examples_in_the_docstrings_hold() -> None:
     assert (found.failed, found.attempted > 3) == (0, True)
 
 
+@settings(deadline=None)
 @given(st.integers(-(10**13), 10**13))
 def test_a_count_is_exact_when_short_and_within_half_a_percent_when_long(number: int) -> None:
     text = fmt.count(number).replace(",", "")
@@ -27,6 +28,7 @@ def test_a_count_is_exact_when_short_and_within_half_a_percent_when_long(number:
     assert abs(told - number) <= (0 if abs(number) < 10_000 else 0.00501 * abs(number))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**12))
 def test_a_count_never_needs_four_digits_before_its_unit(number: int) -> None:
     text = fmt.count(number)
@@ -34,6 +36,7 @@ def test_a_count_never_needs_four_digits_before_its_unit(number: int) -> None:
         assert float(text[:-1]) < 1_000
 
 
+@settings(deadline=None)
 @given(st.floats(0, 10**8))
 def test_a_duration_never_shows_a_thousand_milliseconds_or_sixty_seconds(ms: float) -> None:
     text = fmt.duration(ms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.credentials import KeyStatus
@@ -52,6 +52,7 @@ def test_every_filter_has_to_pass() -> None:
     assert not matches(one, search="", providers=[], statuses=[], capabilities=["tools", "vision"])
 
 
+@settings(deadline=None)
 @given(orders)
 def test_moving_keeps_everybody_and_the_order_within_both_groups(case: tuple[list[Model], set[int], int]) -> None:
     models, chosen, step = case
@@ -62,6 +63,7 @@ def test_moving_keeps_everybody_and_the_order_within_both_groups(case: tuple[lis
     assert [i for i in after if i not in chosen] == [i for i in before if i not in chosen]
 
 
+@settings(deadline=None)
 @given(orders)
 def test_each_chosen_model_moves_one_place_or_stands_at_the_edge(case: tuple[list[Model], set[int], int]) -> None:
     models, chosen, step = case
@@ -73,6 +75,7 @@ def test_each_chosen_model_moves_one_place_or_stands_at_the_edge(case: tuple[lis
         assert travelled == (0 if set(edge) <= chosen else step)
 
 
+@settings(deadline=None)
 @given(orders)
 def test_away_from_the_edges_a_move_and_its_opposite_undo_each_other(case: tuple[list[Model], set[int], int]) -> None:
     models, chosen, step = case
