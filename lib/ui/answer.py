@@ -79,6 +79,9 @@ def ask(answer: Answer, call: Callable[[], Iterator[Event | Attempt]], clock: Ca
         answer.done = True
     except ModeldeckError as error:
         answer.problem = str(error)
+    except Exception:  # the page's boundary logs and shows it now; this is for the times it is drawn again
+        answer.problem = "Something unexpected went wrong with this answer. The server's log says what."
+        raise
     finally:
         # Runs on a stop too, where any st.* call would raise again: touch the answer only.
         answer.stopped = not answer.done and answer.problem is None

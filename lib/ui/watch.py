@@ -8,6 +8,8 @@ import streamlit as st
 
 POLL_SECONDS = 1.5
 """How often an open page asks whether it is out of date; a switched-off model must leave pickers within five seconds."""
+SETTLE_SECONDS = 0.4
+"""How often a page that streams an answer asks whether it was stopped and must be drawn to its end."""
 
 
 def rerun_when(out_of_date: Callable[[], bool], *, every: float = POLL_SECONDS) -> None:

@@ -9,9 +9,7 @@ from lib.ui import answer as answers
 from lib.ui import parameters, picker
 from lib.ui.capabilities import badges
 from lib.ui.context import guard
-from lib.ui.watch import rerun_when
-
-SETTLE_SECONDS = 0.4
+from lib.ui.watch import SETTLE_SECONDS, rerun_when
 
 page = guard(Role.MEMBER)
 revision = page.services.revision()

@@ -118,7 +118,8 @@ def test_a_defect_is_not_passed_off_as_an_answer() -> None:
     answer = Answer("Claude")
     with pytest.raises(ZeroDivisionError):
         ask(answer, broken, clock=ticking(1))
-    assert not answer.done
+    assert (answer.text, answer.done, answer.stopped) == ("Half an", False, False)
+    assert "unexpected" in str(answer.problem)
 
 
 # The strip
