@@ -127,22 +127,20 @@ class Services:
         """Whether there is sample data, a part of it included."""
         return sample.has_sample(self.engine)
 
-    def load_sample(
-        self, principal: Principal, calls: int, days: int, seed: int, progress: sample.Progress = sample.unseen
-    ) -> sample.Loaded:
+    def load_sample(self, principal: Principal, calls: int, days: int, seed: int, progress: sample.Progress | None = None) -> sample.Loaded:
         """Put so many made-up calls over the last days in place of any sample data; real calls go on meanwhile.
 
         The same seed at the same moment brings the same calls. Raises InvalidValue for numbers out of bounds.
         """
         require(principal, Role.ADMIN)
-        loaded = sample.load(self._sample_desk(principal), calls, days, seed, progress)
+        loaded = sample.load(self._sample_desk(principal), calls, days, seed, progress or sample.unseen)
         _fold(self.engine, self.ledger.instance_id)
         return loaded
 
-    def clear_sample(self, principal: Principal, progress: sample.Progress = sample.unseen) -> sample.Cleared:
+    def clear_sample(self, principal: Principal, progress: sample.Progress | None = None) -> sample.Cleared:
         """Take all sample data away, what was loaded in part included, and nothing else."""
         require(principal, Role.ADMIN)
-        cleared = sample.clear(self._sample_desk(principal), progress)
+        cleared = sample.clear(self._sample_desk(principal), progress or sample.unseen)
         _fold(self.engine, self.ledger.instance_id)
         return cleared
 

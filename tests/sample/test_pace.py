@@ -1,0 +1,49 @@
+"""A load fits its transactions to the machine: short ones on a slow disk, few ones on a fast one."""
+
+from __future__ import annotations
+
+from lib.sample.pace import TARGET_S, Pace
+
+
+def paced(seconds_per_row: float, transactions: int) -> Pace:
+    """Return the pace after some transactions on a machine that takes so long for each row."""
+    at = [0.0]
+    pace = Pace(lambda _seconds: None, lambda: at[0])
+    for _ in range(transactions):
+        size = pace.size
+        with pace:
+            at[0] += size * seconds_per_row
+    return pace
+
+
+def test_transactions_come_to_take_the_time_they_may() -> None:
+    for seconds_per_row in (0.00005, 0.0002, 0.001):
+        pace = paced(seconds_per_row, 12)
+        assert 0.5 * TARGET_S < pace.size * seconds_per_row <= 1.01 * TARGET_S
+
+
+def test_they_are_never_without_a_row_nor_without_bounds() -> None:
+    assert paced(10.0, 12).size == 10
+    assert paced(0.0, 12).size == 1_000
+
+
+def test_one_slow_moment_does_not_shrink_them_for_long() -> None:
+    at = [0.0]
+    pace = Pace(lambda _seconds: None, lambda: at[0])
+    with pace:
+        at[0] += 5.0
+    assert pace.size == 50
+    for _ in range(3):
+        with pace:
+            at[0] += pace.size * 0.0001
+    assert pace.size > 250
+
+
+def test_others_get_a_chance_to_write_after_each() -> None:
+    pauses: list[float] = []
+    pace = Pace(pauses.append, lambda: 0.0)
+    for _ in range(3):
+        with pace:
+            pass
+    assert len(pauses) == 3
+    assert min(pauses) > 0
