@@ -1,10 +1,11 @@
 """Analytics: what was used, what it cost and how fast it was, for one user or for everybody."""
 
 from lib.analytics.calls import Call, CallDetail, call, recent_calls
-from lib.analytics.latency import Metric, Percentiles, latency_by, latency_percentiles, latency_series
+from lib.analytics.filters import NO_FILTERS, By, Filters, Status
+from lib.analytics.latency import Percentiles, latency_by, latency_percentiles, latency_series
 from lib.analytics.ranges import EVERYBODY, PRESETS, Bucket, PresetName, Range, Scope, Step, custom, preset
-from lib.analytics.sources import NO_FILTERS, By, Filters, Status
-from lib.analytics.usage import Comparison, Line, Series, SeriesBy, Share, Totals, usage_by, usage_series, usage_totals
+from lib.analytics.sources import Metric
+from lib.analytics.usage import Comparison, Line, Mover, Series, SeriesBy, Share, Totals, movers, usage_by, usage_series, usage_totals
 
 __all__ = [
     "EVERYBODY",
@@ -18,6 +19,7 @@ __all__ = [
     "Filters",
     "Line",
     "Metric",
+    "Mover",
     "Percentiles",
     "PresetName",
     "Range",
@@ -33,6 +35,7 @@ __all__ = [
     "latency_by",
     "latency_percentiles",
     "latency_series",
+    "movers",
     "preset",
     "recent_calls",
     "usage_by",

@@ -9,8 +9,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from lib.analytics.filters import NO_FILTERS, Filters
 from lib.analytics.ranges import Range, Scope
-from lib.analytics.sources import NO_FILTERS, Filters, conditions, user_condition
 from lib.chat import Usage
 from lib.errors import NotFound
 from lib.pricing import Line as ReceiptLine
@@ -54,6 +54,7 @@ class Call:
     usage_extra: Mapping[str, int] | None
     usage_source: str
     cost_nano_usd: int | None
+    cache_saving_nano_usd: int | None
     price_id: int | None
     price_source: str | None
     ttft_ms: int | None
@@ -105,12 +106,10 @@ def recent_calls(
     log = llm_usage_log.c
     query = (
         sa.select(*_COLUMNS)
-        .where(*conditions(log, range_.start, range_.end, filters, moment="started_at"), *user_condition(log, scope))
+        .where(log.started_at >= range_.start, log.started_at < range_.end, *_kept(filters), *_own(scope))
         .order_by(log.started_at.desc(), log.id.desc())
         .limit(limit)
     )
-    if filters.statuses:
-        query = query.where(log.status.in_(filters.statuses))
     if before_id is not None:
         last = sa.select(log.started_at).where(log.id == before_id).scalar_subquery()
         query = query.where(sa.tuple_(log.started_at, log.id) < sa.tuple_(last, sa.literal(before_id)))
@@ -122,15 +121,35 @@ def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
     """Return one call with its receipt; raise NotFound when it is not there or not within the scope."""
     log = llm_usage_log.c
     with store_faults(), engine.connect() as connection:
-        found = connection.execute(sa.select(*_COLUMNS).where(log.id == call_id, *user_condition(log, scope))).mappings().first()
+        found = connection.execute(sa.select(*_COLUMNS).where(log.id == call_id, *_own(scope))).mappings().first()
         if found is None:
             raise NotFound("There is no such call here.")
         one = Call(**found)
-        query = sa.select(*_COLUMNS).where(log.request_id == one.request_id, *user_condition(log, scope)).order_by(log.attempt)
+        query = sa.select(*_COLUMNS).where(log.request_id == one.request_id, *_own(scope)).order_by(log.attempt)
         attempts = tuple(Call(**row) for row in connection.execute(query).mappings())
         price = _price(connection, one.price_id)
     usage = one.usage
     return CallDetail(one, attempts, price, tuple(receipt_lines(price, usage)) if price and usage else ())
+
+
+def _own(scope: Scope) -> list[sa.ColumnElement[bool]]:
+    return [] if scope.user_id is None else [llm_usage_log.c.user_id == scope.user_id]
+
+
+def _kept(filters: Filters) -> list[sa.ColumnElement[bool]]:
+    log = llm_usage_log.c
+    wanted = (
+        (log.model_key, filters.models),
+        (log.provider, filters.providers),
+        (log.source, filters.sources),
+        (log.status, filters.statuses),
+        (log.error_class, filters.error_classes),
+    )
+    found: list[sa.ColumnElement[bool]] = [column.in_(values) for column, values in wanted if values]
+    if filters.users:
+        theirs = log.user_id.in_([user for user in filters.users if user])
+        found.append(theirs | log.user_id.is_(None) if "" in filters.users else theirs)
+    return found if filters.sample is None else [*found, log.is_sample.is_(filters.sample)]
 
 
 def _price(connection: Connection, price_id: int | None) -> Price | None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from lib.access import Principal, Role
 from lib.errors import InvalidValue
-from lib.store.usage_tables import SLOT_MS
+from lib.store.grains import SLOT_MS
 
 Step = Literal["hour", "day"]
 PresetName = Literal["24h", "7d", "30d", "90d"]

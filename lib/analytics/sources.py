@@ -1,100 +1,148 @@
-"""Where the numbers come from: filters, the rollup view or the log that answers them, and bucket arithmetic in SQL."""
+"""The SQL of a question: sums over the rollups its plan names, and over the log where none can answer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection
 
-from lib.analytics.ranges import Bucket, Range, Scope
-from lib.store.types import epoch_ms
-from lib.store.usage_tables import DIMENSIONS, MEASURES, llm_usage_log, reader, usage_by_model, usage_by_user
+from lib.analytics.filters import COLUMN_OF, Filters, needed_dimensions
+from lib.analytics.plan import Part, Span, plan
+from lib.analytics.ranges import Scope
+from lib.store.grains import MEASURES, SLOT_MS, Subject
 
-By = Literal["model", "provider", "source"]
-Status = Literal["open", "ok", "error", "cancelled", "interrupted"]
-
-COLUMN_OF: dict[By, str] = {"model": "model_key", "provider": "provider", "source": "source"}
-"""The column that names each thing usage is broken down by."""
+Metric = Literal["latency", "ttft"]
+Row = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Filters:
-    """Which calls count; an empty tuple means all of them.
+class Question:
+    """Sums per span and, when ``by`` is set, per model, provider, source, user or class."""
 
-    ``models`` are model keys, ``providers`` slugs. ``sample`` True keeps only sample calls, False only real ones.
-    Rollups do not split tokens by status, so naming ``statuses`` makes sums read the log itself.
+    subject: Subject
+    scope: Scope
+    filters: Filters
+    spans: tuple[Span, ...]
+    by: str | None = None
+    metric: Metric = "latency"
+
+
+def ask(connection: Connection, question: Question) -> Sequence[Row]:
+    """Return rows of (bucket, key, sums…): of usage every measure, of latency (edge, calls), of errors (class, attempts).
+
+    Groups whose counts cancel out are left out: on Postgres deleted calls wait beside their negatives until they are folded.
     """
-
-    models: tuple[str, ...] = ()
-    providers: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    statuses: tuple[Status, ...] = ()
-    sample: bool | None = None
-
-
-NO_FILTERS = Filters()
-
-
-def usage_source(scope: Scope, filters: Filters) -> sa.FromClause:
-    """Return what to sum: the view of the right rollup, or the closed rows of the log when statuses are named."""
-    if filters.statuses:
-        log = llm_usage_log.c
-        return (
-            sa.select(
-                log.started_at.label("slot_start"),
-                sa.func.coalesce(log.model_id, 0).label("model_id"),
-                *(log[name] for name in DIMENSIONS if name not in ("slot_start", "model_id")),
-                *(sa.literal_column(expression, sa.BigInteger).label(name) for name, expression in MEASURES),
-            )
-            .where(log.status != "open", log.status.in_(filters.statuses), *user_condition(log, scope))
-            .subquery("closed_calls")
-        )
-    if scope.user_id is None:
-        return reader(usage_by_model)
-    view = reader(usage_by_user)
-    return sa.select(view).where(view.c.user_id == scope.user_id).subquery("own_usage")
-
-
-def user_condition(columns: Any, scope: Scope) -> list[sa.ColumnElement[bool]]:
-    """Return the condition that keeps a scope to its own calls in the log."""
-    return [] if scope.user_id is None else [columns.user_id == scope.user_id]
-
-
-def conditions(columns: Any, start: datetime, end: datetime, filters: Filters, *, moment: str = "slot_start") -> list[Any]:
-    """Return the conditions of a span and the filters every source can answer."""
-    found: list[Any] = [columns[moment] >= start, columns[moment] < end]
-    wanted: tuple[tuple[str, Sequence[str]], ...] = (
-        ("model_key", filters.models),
-        ("provider", filters.providers),
-        ("source", filters.sources),
+    dialect = connection.dialect.name
+    parts = plan(question.subject, needed_dimensions(question.by, question.scope, question.filters), question.spans)
+    if not parts:
+        return ()
+    parameters: dict[str, Any] = {}
+    selects = []
+    for number, part in enumerate(parts):
+        scale = 1 if part.grain else SLOT_MS
+        parameters[f"pieces_{number}"] = json.dumps([[s.bucket, s.low * scale, s.high * scale] for s in part.spans])
+        selects.append(_select(dialect, question, part, f"pieces_{number}", parameters))
+    groups = 3 if _place(question.subject) else 2
+    outer = ", ".join(f"sum({name})" for name in _measures(question))
+    place = ", place" if groups == 3 else ""
+    text = (
+        f"SELECT bucket, grouped_by{place}, {outer} FROM ({' UNION ALL '.join(selects)}) AS parts"
+        f" GROUP BY {', '.join('123'[:groups])} HAVING sum({_measures(question)[0]}) <> 0"
     )
-    found += [columns[name].in_(values) for name, values in wanted if values]
+    return connection.execute(sa.text(text), parameters).all()
+
+
+def listed(dialect: str, name: str, values: Sequence[object], parameters: dict[str, Any]) -> str:
+    """Return a SELECT of values handed over as one parameter, so that a statement reads the same for any number of them."""
+    parameters[name] = json.dumps(list(values))
+    if dialect == "postgresql":
+        return f"SELECT value FROM jsonb_array_elements_text(CAST(:{name} AS jsonb)) AS given(value)"
+    return f"SELECT value FROM json_each(:{name})"
+
+
+def _measures(question: Question) -> tuple[str, ...]:
+    if question.subject == "usage":
+        return tuple(name for name, _ in MEASURES)
+    return (f"{question.metric}_calls",) if question.subject == "latency" else ("attempts",)
+
+
+def _place(subject: Subject) -> str | None:
+    return {"latency": "bucket", "errors": "error_class"}.get(subject)
+
+
+def _select(dialect: str, question: Question, part: Part, pieces: str, parameters: dict[str, Any]) -> str:
+    log = part.grain is None
+    expressions = _log_expressions(dialect, question.metric) if log else {}
+    key = COLUMN_OF[question.by] if question.by else None
+    columns = {"grouped_by": expressions.get(key, f"t.{key}") if key else "'all'"}
+    place = _place(question.subject)
+    if place:
+        columns["place"] = expressions.get(place, f"t.{place}")
+    for name in _measures(question):
+        columns[name] = expressions.get(name, f"t.{name}") if not log or question.subject == "usage" else "1"
+    picked = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+    low, high = ("pieces.low", "pieces.high")
+    if log and dialect == "postgresql":
+        low, high = f"to_timestamp({low} / 1000.0)", f"to_timestamp({high} / 1000.0)"
+    moment = "started_at" if log else "slot"
+    where = [f"t.{moment} >= {low}", f"t.{moment} < {high}", *_conditions(dialect, question, log, parameters)]
+    if log:
+        where += _counted(question)
+    elif question.subject == "latency":
+        where.append(f"t.{question.metric}_calls <> 0")
+    table = "llm_usage_log" if part.grain is None else f"{part.grain.table.name}_now"
+    # CROSS JOIN holds SQLite to one seek per piece.
+    return f"SELECT pieces.bucket, {picked} FROM {_pieces(dialect, pieces)} CROSS JOIN {table} AS t WHERE {' AND '.join(where)}"
+
+
+def _pieces(dialect: str, name: str) -> str:
+    if dialect == "postgresql":
+        number = "CAST(value ->> {} AS bigint) AS {}"
+        source = f"jsonb_array_elements(CAST(:{name} AS jsonb)) AS given(value)"
+    else:
+        number, source = "json_extract(value, '$[{}]') AS {}", f"json_each(:{name})"
+    columns = ", ".join(number.format(place, column) for place, column in enumerate(("bucket", "low", "high")))
+    return f"(SELECT {columns} FROM {source}) AS pieces"
+
+
+def _log_expressions(dialect: str, metric: Metric) -> Mapping[str, str]:
+    """Return what the rollups call by a name as SQL over a row of the log."""
+    duration = f"t.{metric}_ms"
+    edge = f"SELECT bucket FROM latency_edges WHERE lower_ms <= {duration} ORDER BY lower_ms DESC LIMIT 1"
+    user = "t.user_id" if dialect == "sqlite" else "CAST(t.user_id AS text)"
+    return {**dict(MEASURES), "user_id": f"coalesce({user}, '')", "bucket": f"coalesce(({edge}), 0)"}
+
+
+def _counted(question: Question) -> list[str]:
+    """Return which rows of the log count for a subject."""
+    if question.subject == "latency":
+        return ["t.status = 'ok'", f"t.{question.metric}_ms IS NOT NULL"]
+    return ["t.status <> 'open'", *(["t.error_class IS NOT NULL"] if question.subject == "errors" else [])]
+
+
+def _conditions(dialect: str, question: Question, log: bool, parameters: dict[str, Any]) -> list[str]:
+    filters = question.filters
+    wanted: dict[str, Sequence[object]] = {"model_key": filters.models, "provider": filters.providers, "source": filters.sources}
+    if log:
+        wanted |= {"status": filters.statuses, "error_class": filters.error_classes}
+    found = [f"t.{column} IN ({listed(dialect, column, values, parameters)})" for column, values in wanted.items() if values]
     if filters.sample is not None:
-        found.append(columns.is_sample.is_(filters.sample))
+        found.append("t.is_sample" if filters.sample else "NOT t.is_sample")
+    for name, users in (("scope", () if question.scope.user_id is None else (question.scope.user_id,)), ("users", filters.users)):
+        if users:
+            found.append(user_condition(dialect, "t", name, users, parameters, log=log))
     return found
 
 
-def bucket_number(engine: Engine, moment: Any, range_: Range, buckets: Sequence[Bucket]) -> sa.ColumnElement[int]:
-    """Return SQL for the index of the bucket a moment falls into.
-
-    Buckets of one width in a row are one division, so a range has as many cases as clock changes, not as buckets.
-    """
-    millis: Any
-    if engine.dialect.name == "postgresql":
-        millis = sa.cast(sa.func.floor(sa.extract("epoch", moment) * 1000), sa.BigInteger)
-    else:
-        millis = sa.type_coerce(moment, sa.BigInteger)
-    cases = []
-    edges = [epoch_ms(b.start) for b in buckets] + [epoch_ms(range_.end)]
-    first = 0
-    for index in range(1, len(edges)):
-        width = edges[first + 1] - edges[first]
-        ends_here = index == len(edges) - 1 or edges[index + 1] - edges[index] != width
-        if ends_here:
-            cases.append((millis < edges[index], (millis - edges[first]) // width + first))
-            first = index
-    return sa.case(*cases)
+def user_condition(dialect: str, table: str, name: str, users: Sequence[str], parameters: dict[str, Any], *, log: bool = True) -> str:
+    """Return the condition that a row is of one of these users, "" being nobody; over the log it can use the user's index."""
+    given = [user for user in users if user] if log else list(users)
+    value = listed(dialect, name, given, parameters)
+    if log and dialect == "postgresql":
+        value = value.replace("SELECT value", "SELECT CAST(value AS uuid)", 1)
+    theirs = f"{table}.user_id IN ({value})"
+    return f"({theirs} OR {table}.user_id IS NULL)" if log and "" in users else theirs

@@ -1,25 +1,29 @@
-"""Requests, tokens and cost: in all, over time, and by model, provider or source."""
+"""Requests, tokens and cost: in all, over time, and by model, provider, source or user."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 
+from lib.analytics.filters import NO_FILTERS, By, Filters
+from lib.analytics.labels import labels_of
+from lib.analytics.plan import Span, span
 from lib.analytics.ranges import Bucket, Range, Scope
-from lib.analytics.sources import COLUMN_OF, NO_FILTERS, By, Filters, bucket_number, conditions, usage_source
+from lib.analytics.sources import Question, ask
 from lib.store.faults import store_faults
-from lib.store.schema import llm_models, llm_providers
 
-SeriesBy = Literal["model", "provider", "source", "status"]
+SeriesBy = Literal["model", "provider", "source", "user", "status"]
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over closed attempts; cost in nano-dollars leaves out the ``unpriced`` ones."""
+    """Sums over closed attempts; cost in nano-dollars leaves out the ``unpriced`` ones.
+
+    ``cache_saving_nano_usd`` is what cached tokens cost less than plain input, less what writing them cost more.
+    """
 
     attempts: int = 0
     requests: int = 0
@@ -36,6 +40,7 @@ class Totals:
     output_tokens: int = 0
     reasoning_tokens: int = 0
     cost_nano_usd: int = 0
+    cache_saving_nano_usd: int = 0
     latency_ms_sum: int = 0
     latency_count: int = 0
     ttft_ms_sum: int = 0
@@ -62,7 +67,7 @@ class Totals:
         return self.cache_read_tokens / self.input_tokens if self.input_tokens else None
 
 
-_FIELDS = tuple(f.name for f in fields(Totals))
+_NOTHING = Totals()
 _STATUS_FIELDS: Mapping[str, str] = {"ok": "ok", "error": "errors", "cancelled": "cancelled", "interrupted": "interrupted"}
 
 
@@ -93,29 +98,33 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one model, provider or source used."""
+    """What one model, provider, source or user used."""
 
     key: str
     label: str
     totals: Totals
 
 
+@dataclass(frozen=True, slots=True)
+class Mover:
+    """What one thing cost in a range and in the period before, in nano-dollars."""
+
+    key: str
+    label: str
+    before_nano: int
+    after_nano: int
+
+
 def usage_totals(engine: Engine, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> Comparison:
     """Return a range's totals and those of the previous period."""
-    with store_faults(), engine.connect() as connection:
-        return Comparison(_totals(connection, scope, range_, filters), _totals(connection, scope, range_.previous(), filters))
+    found = {row[0]: row for row in _asked(engine, scope, _compared(range_), filters, None)[0]}
+    return Comparison(*(Totals(*map(int, found[n][2:])) if n in found else _NOTHING for n in (0, 1)))
 
 
 def usage_by(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> list[Share]:
-    """Return what each model, provider or source used, dearest first, then busiest."""
-    source = usage_source(scope, filters)
-    key = source.c[COLUMN_OF[by]]
-    where = conditions(source.c, range_.start, range_.end, filters)
-    query = sa.select(key.label("key"), *_sums(source)).where(*where).group_by(key).having(_counts(source))
-    with store_faults(), engine.connect() as connection:
-        rows = connection.execute(query).mappings().all()
-        labels = _labels(connection, by, [row["key"] for row in rows])
-    shares = [Share(row["key"], labels.get(row["key"], row["key"]), _read(row)) for row in rows]
+    """Return what each model, provider, source or user used, dearest first, then busiest."""
+    rows, labels = _asked(engine, scope, (span(0, range_.start, range_.end),), filters, by)
+    shares = [Share(key, labels.get(key, key), Totals(*map(int, sums))) for _, key, *sums in rows]
     return sorted(shares, key=lambda s: (-s.totals.cost_nano_usd, -s.totals.attempts, s.key))
 
 
@@ -125,47 +134,40 @@ def usage_series(engine: Engine, scope: Scope, range_: Range, filters: Filters =
     By status, a line counts attempts only.
     """
     buckets = range_.buckets()
-    if not buckets:
-        return Series((), ())
-    source = usage_source(scope, filters)
-    column = COLUMN_OF[by] if by is not None and by != "status" else None
-    key = source.c[column] if column else sa.literal("all")
-    inner = (
-        sa.select(
-            bucket_number(engine, source.c.slot_start, range_, buckets).label("bucket"), key.label("key"), *(source.c[n] for n in _FIELDS)
-        )
-        .where(*conditions(source.c, range_.start, range_.end, filters))
-        .subquery("bucketed")
-    )
-    query = sa.select(inner.c.bucket, inner.c.key, *_sums(inner)).group_by(inner.c.bucket, inner.c.key).having(_counts(inner))
-    values: dict[str, list[Totals]] = {} if column else {"all": [Totals()] * len(buckets)}
-    with store_faults(), engine.connect() as connection:
-        for row in connection.execute(query).mappings():
-            values.setdefault(row["key"], [Totals()] * len(buckets))[row["bucket"]] = _read(row)
-        labels = _labels(connection, by, list(values)) if column else {"all": "All"}
+    spans = tuple(span(number, bucket.start, bucket.end) for number, bucket in enumerate(buckets))
+    split = None if by == "status" else by
+    rows, labels = _asked(engine, scope, spans, filters, split)
+    values: dict[str, list[Totals]] = {} if split or not buckets else {"all": [_NOTHING] * len(buckets)}
+    for bucket, key, *sums in rows:
+        values.setdefault(key, [_NOTHING] * len(buckets))[bucket] = Totals(*map(int, sums))
     if by == "status":
-        return Series(buckets, _by_status(values["all"]))
-    lines = [Line(k, labels.get(k, k), tuple(v)) for k, v in values.items()]
+        return Series(buckets, _by_status(values.get("all", [])))
+    lines = [Line(key, "All" if split is None else labels.get(key, key), tuple(line)) for key, line in values.items()]
     return Series(buckets, tuple(sorted(lines, key=_weight)))
 
 
-def _totals(connection: Connection, scope: Scope, range_: Range, filters: Filters) -> Totals:
-    source = usage_source(scope, filters)
-    query = sa.select(*_sums(source)).where(*conditions(source.c, range_.start, range_.end, filters))
-    return _read(connection.execute(query).mappings().one())
+def movers(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filters = NO_FILTERS, *, limit: int = 5) -> list[Mover]:
+    """Return the things whose cost changed most against the period before, the biggest change first; those unchanged are left out."""
+    rows, labels = _asked(engine, scope, _compared(range_), filters, by)
+    place = list(Totals.__dataclass_fields__).index("cost_nano_usd")
+    costs: dict[str, list[int]] = {}
+    for bucket, key, *sums in rows:
+        costs.setdefault(key, [0, 0])[bucket] = int(sums[place])
+    found = [Mover(key, labels.get(key, key), before, after) for key, (after, before) in costs.items() if before != after]
+    return sorted(found, key=lambda m: (-abs(m.after_nano - m.before_nano), m.key))[:limit]
 
 
-def _sums(source: sa.FromClause) -> list[Any]:
-    return [sa.func.coalesce(sa.func.sum(source.c[name]), 0).label(name) for name in _FIELDS]
+def _compared(range_: Range) -> tuple[Span, Span]:
+    before = range_.previous()
+    return span(0, range_.start, range_.end), span(1, before.start, before.end)
 
 
-def _counts(source: sa.FromClause) -> sa.ColumnElement[bool]:
-    """Leave out what counts nothing any more: deleted calls wait beside their negatives until they are folded."""
-    return sa.func.sum(source.c.attempts) != 0
-
-
-def _read(row: Mapping[Any, Any]) -> Totals:
-    return Totals(**{name: int(row[name]) for name in _FIELDS})
+def _asked(
+    engine: Engine, scope: Scope, spans: tuple[Span, ...], filters: Filters, by: By | None
+) -> tuple[list[tuple[int, str, *tuple[int, ...]]], Mapping[str, str]]:
+    with store_faults(), engine.connect() as connection:
+        rows = [tuple(row) for row in ask(connection, Question("usage", scope, filters, spans, by))]
+        return rows, labels_of(connection, by, {row[1] for row in rows}) if by else {}
 
 
 def _by_status(values: list[Totals]) -> tuple[Line, ...]:
@@ -179,14 +181,3 @@ def _by_status(values: list[Totals]) -> tuple[Line, ...]:
 
 def _weight(line: Line) -> tuple[int, int, str]:
     return -sum(t.cost_nano_usd for t in line.values), -sum(t.attempts for t in line.values), line.key
-
-
-def _labels(connection: Connection, by: SeriesBy | None, keys: list[str]) -> dict[str, str]:
-    """Return the present display names of models or providers; what is gone keeps its key as its name."""
-    if by == "model":
-        query = sa.select(llm_models.c.model_key, llm_models.c.display_name).where(llm_models.c.model_key.in_(keys))
-    elif by == "provider":
-        query = sa.select(llm_providers.c.slug, llm_providers.c.display_name).where(llm_providers.c.slug.in_(keys))
-    else:
-        return {}
-    return {key: name for key, name in connection.execute(query)}

@@ -14,13 +14,13 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import StoreUnavailable
 from lib.settings import Settings
-from lib.store import triggers
+from lib.store import rebuild, triggers
 from lib.store.engine import BUSY_TIMEOUT_MS, open_engine, writing
 from lib.store.faults import sqlite_fault, store_faults, unavailable
+from lib.store.grains import rollup_state
 from lib.store.schema import PRIVATE
-from lib.store.usage_tables import rollup_state
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every migration in order; named here so that a start needs no Alembic to see that nothing is to be done."""
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -147,6 +147,8 @@ def _migrate(connection: Connection, status: DatabaseStatus) -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     triggers.install(connection)
+    if status.state != "ready":
+        rebuild.finish(connection)
 
 
 def _upgrade_sqlite(engine: Engine) -> None:

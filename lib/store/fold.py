@@ -9,8 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.store import rollups
 from lib.store.faults import store_faults
-from lib.store.rollups import PROJECTIONS
-from lib.store.usage_tables import ROLLUPS, rollup_state
+from lib.store.grains import GRAINS, KNOWN, rollup_state
 
 BATCH = 20_000
 LEASE = timedelta(seconds=30)
@@ -40,25 +39,33 @@ def _take_lease(connection: Connection, owner: str) -> bool:
 
 
 def _fold(connection: Connection, batch: int) -> int:
+    for introduction in _INTRODUCE:
+        connection.execute(introduction, {"batch": batch})
     folded = connection.execute(_FOLD, {"batch": batch}).one()
     if folded.taken_away:
         slots = {"low": folded.low, "high": folded.high}
-        for rollup in ROLLUPS:
-            where = f"{rollups.within(rollup)} AND {rollups.is_zero(rollup)}"
-            connection.execute(sa.text(f"DELETE FROM {rollup.name} WHERE {where}"), slots)
+        for grain in GRAINS:
+            low = f":low / {grain.slots} * {grain.slots}"
+            where = f"slot >= {low} AND slot <= :high AND {rollups.is_zero(grain.table)}"
+            connection.execute(sa.text(f"DELETE FROM {grain.table.name} WHERE {where}"), slots)
     return int(folded.events)
 
 
+_WAITING = "SELECT * FROM usage_delta ORDER BY id LIMIT :batch"
+_INTRODUCE = [sa.text(statement) for statement in rollups.introduce(f"({_WAITING}) AS event")]
+
+
 def _statement() -> sa.TextClause:
-    taken = "DELETE FROM usage_delta WHERE id IN (SELECT id FROM usage_delta ORDER BY id LIMIT :batch) RETURNING *"
+    # Only what is known by now: an event that came after the introductions waits for the next fold.
+    known = " AND ".join(
+        f"EXISTS (SELECT FROM {table.name} AS known WHERE {rollups.same('known', 'waiting', identity)})"
+        for table, (_, identity) in KNOWN.items()
+    )
+    taken = f"DELETE FROM usage_delta WHERE id IN (SELECT id FROM ({_WAITING}) AS waiting WHERE {known}) RETURNING *"
     added = ", ".join(
-        f"fold_{number} AS ({rollups.merge(projection, rollups.project(projection, 'taken'))})"
-        for number, projection in enumerate(PROJECTIONS)
+        f"fold_{number} AS ({rollups.merge(grain, rollups.gather(grain, 'taken AS event'))})" for number, grain in enumerate(GRAINS)
     )
-    totals = (
-        "SELECT count(*) AS events, count(*) FILTER (WHERE attempts < 0) AS taken_away,"
-        " min(slot_start) AS low, max(slot_start) + interval '1 second' AS high FROM taken"
-    )
+    totals = "SELECT count(*) AS events, count(*) FILTER (WHERE attempts < 0) AS taken_away, min(slot) AS low, max(slot) AS high FROM taken"
     return sa.text(f"WITH taken AS ({taken}), {added} {totals}")
 
 

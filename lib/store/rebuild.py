@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
@@ -11,13 +12,15 @@ from sqlalchemy.engine import Connection, Engine
 from lib.store import rollups
 from lib.store.engine import writing
 from lib.store.faults import store_faults
+from lib.store.grains import DAY_SLOTS, GRAINS, MEASURES, ROLLUPS, SLOT_MS, finer, rollup_state, usage_delta
+from lib.store.rollups import EVENT_COLUMNS
 from lib.store.types import epoch_ms
-from lib.store.usage_tables import ROLLUPS, SLOT_MS, llm_usage_log, rollup_state, usage_delta
+from lib.store.usage_tables import llm_usage_log
 
 Progress = Callable[[int, int], None]
 """Called with (windows done, windows in all)."""
-WINDOW = timedelta(days=1)
-_SLOT = timedelta(milliseconds=SLOT_MS)
+WINDOW = timedelta(milliseconds=DAY_SLOTS * SLOT_MS)
+"""A UTC day, the longest time one row of a rollup spans: each row lies in one window."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -47,41 +50,71 @@ def rebuild(engine: Engine, progress: Progress = lambda done, total: None) -> in
         return len(left)
 
 
+def finish(connection: Connection) -> None:
+    """Complete, in the caller's transaction, a rebuild that a migration began."""
+    if connection.scalar(sa.select(rollup_state.c.rebuild_from)) is None:
+        return
+    found = _begin(connection)
+    for low, high in windows(found[1], found[2]) if found else ():
+        _window(connection, low, high)
+    _note(connection, rebuild_from=None, rebuild_done_to=None)
+
+
 def windows(start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
-    """Cut a span into windows that begin on a slot."""
-    found = []
-    while start < end:
-        found.append((start, min(start + WINDOW, end)))
-        start += WINDOW
-    return found
+    """Cut a span of whole UTC days into days."""
+    return [(start + n * WINDOW, start + (n + 1) * WINDOW) for n in range((end - start) // WINDOW)]
 
 
 def span(connection: Connection) -> tuple[datetime, datetime] | None:
-    """Return the slots from frozen_before on that the log or a rollup knows, as [start, end); None when there are none."""
+    """Return the UTC days from frozen_before on that the log or a rollup knows, as [start, end); None when there are none."""
     frozen = connection.scalar(sa.select(rollup_state.c.frozen_before))
     edges: list[datetime] = []
+    at = llm_usage_log.c.started_at
+    for edge in (sa.func.min(at), sa.func.max(at)):  # asked one by one, each is one step into the index
+        found = connection.scalar(sa.select(edge) if frozen is None else sa.select(edge).where(at >= frozen))
+        edges += [] if found is None else [found]
     slotted = (*ROLLUPS, usage_delta) if connection.dialect.name == "postgresql" else ROLLUPS
-    for table, column in ((llm_usage_log, "started_at"), *((table, "slot_start") for table in slotted)):
-        at = table.c[column]
-        query = sa.select(sa.func.min(at), sa.func.max(at))
-        edges += [edge for edge in connection.execute(query if frozen is None else query.where(at >= frozen)).one() if edge is not None]
+    for table in slotted:
+        for slot in (sa.func.min(table.c.slot), sa.func.max(table.c.slot)):
+            number = connection.scalar(sa.select(slot))
+            moment = None if number is None else _EPOCH + timedelta(milliseconds=number * SLOT_MS)
+            edges += [moment] if moment is not None and (frozen is None or moment >= frozen) else []
     if not edges:
         return None
-    start = _slot(min(edges))
-    if frozen is not None and start < frozen:  # a slot cut in two by the freeze can no longer be recounted
-        start = _slot(frozen + _SLOT - timedelta(milliseconds=1))
-    return start, _slot(max(edges)) + _SLOT
+    start = _day(min(edges))
+    if frozen is not None and start < frozen:  # a day cut in two by the freeze can no longer be recounted
+        start = _day(frozen + WINDOW - timedelta(milliseconds=1))
+    return start, max(start, _day(max(edges)) + WINDOW)
 
 
 def bounds(connection: Connection, low: datetime, high: datetime) -> dict[str, object]:
-    """Return two moments as the parameters low and high, as the database keeps them."""
+    """Return a window as parameters: since and until as the log keeps moments, low and high as slots."""
+    slots: dict[str, object] = {"low": epoch_ms(low) // SLOT_MS, "high": epoch_ms(high) // SLOT_MS}
     if connection.dialect.name == "postgresql":
-        return {"low": low, "high": high}
-    return {"low": epoch_ms(low), "high": epoch_ms(high)}
+        return slots | {"since": low, "until": high}
+    return slots | {"since": epoch_ms(low), "until": epoch_ms(high)}
 
 
-def _slot(at: datetime) -> datetime:
-    return at - (at - _EPOCH) % _SLOT
+@contextmanager
+def window_events(connection: Connection, low: datetime, high: datetime) -> Iterator[str]:
+    """Yield the name of a temporary table of what a window's folded rows must come from: the log less what still waits."""
+    postgres = connection.dialect.name == "postgresql"
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {_EVENTS} AS {rollups.event(connection.dialect.name, 'llm_usage_log')} LIMIT 0")
+    waiting = ", ".join(f"-{name}" if name in _MEASURED else name for name in EVENT_COLUMNS)
+    # One statement, so that it sees log and waiting events at one moment.
+    rows = rollups.event(connection.dialect.name, "llm_usage_log", where=rollups.CLOSED_WITHIN)
+    rows += f" UNION ALL SELECT {waiting} FROM usage_delta WHERE {rollups.SLOTS}" if postgres else ""
+    connection.execute(sa.text(f"INSERT INTO {_EVENTS} ({', '.join(EVENT_COLUMNS)}) {rows}"), bounds(connection, low, high))
+    yield _EVENTS
+    connection.exec_driver_sql(f"DROP TABLE {_EVENTS}")
+
+
+_EVENTS = "usage_window"
+_MEASURED = frozenset(name for name, _ in MEASURES)
+
+
+def _day(at: datetime) -> datetime:
+    return at - (at - _EPOCH) % WINDOW
 
 
 def _begin(connection: Connection) -> tuple[datetime, datetime, datetime] | None:
@@ -107,16 +140,16 @@ def _note(connection: Connection, **values: datetime | None) -> None:
 
 
 def _window(connection: Connection, low: datetime, high: datetime) -> None:
-    """Make one window's rows anew; each INSERT is one statement, so it sees log and waiting events at one moment."""
-    dialect, slots = connection.dialect.name, bounds(connection, low, high)
-    for rollup in ROLLUPS:
-        connection.execute(sa.text(f"DELETE FROM {rollup.name} WHERE {rollups.within(rollup)}"), slots)
-        for projection in rollups.fed_by(rollup):
-            columns = rollups.needed(projection)
-            events = rollups.event(dialect, "llm_usage_log", columns, rollups.CLOSED_WITHIN)
-            if dialect == "postgresql":
-                waiting = ", ".join(f"-{c}" if c in projection.measures.values() else c for c in columns)
-                events += f" UNION ALL SELECT {waiting} FROM usage_delta WHERE {rollups.SLOTS}"
-            rows = rollups.project(projection, f"({events}) AS event")
-            keep = f"SELECT {projection.columns} FROM ({rows}) AS remade WHERE NOT ({rollups.is_zero(rollup)})"
-            connection.execute(sa.text(f"INSERT INTO {rollup.name} ({projection.columns}) {keep}"), slots)
+    """Make one window's rows anew."""
+    slots = bounds(connection, low, high)
+    with window_events(connection, low, high) as events:
+        for introduction in rollups.introduce(f"{events} AS event"):
+            connection.exec_driver_sql(introduction)
+        for grain in sorted(GRAINS, key=lambda g: g.slots):  # the wide ones are added up from the fine
+            name, fine = grain.table.name, finer(grain)
+            connection.execute(sa.text(f"DELETE FROM {name} WHERE {rollups.SLOTS}"), slots)
+            keys = rollups.keys_of(grain.table)
+            rows = rollups.gather(grain, f"{events} AS event") if fine is None else rollups.widen(grain, fine.table.name, keys)
+            columns = ", ".join((*keys, *grain.measures))
+            keep = f"SELECT {columns} FROM ({rows}) AS remade WHERE NOT ({rollups.is_zero(grain.table)})"
+            connection.execute(sa.text(f"INSERT INTO {name} ({columns}) {keep}"), slots if fine is not None else {})

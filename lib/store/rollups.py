@@ -11,26 +11,18 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from lib.store.usage_tables import (
-    DIMENSIONS,
-    MEASURES,
-    SLOT_MS,
-    llm_usage_log,
-    usage_by_model,
-    usage_by_user,
-    usage_errors,
-    usage_latency,
-)
+from lib.store.grains import GRAINS, KNOWN, MEASURES, SLOT_MS, Grain, grain_of
+from lib.store.usage_tables import llm_usage_log
 
 CLOSED = "status <> 'open'"
 """Which rows of the log count: an open call has not cost anything yet."""
-SLOTS = "slot_start >= :low AND slot_start < :high"
-CLOSED_WITHIN = f"{CLOSED} AND started_at >= :low AND started_at < :high"
+SLOTS = "slot >= :low AND slot < :high"
+CLOSED_WITHIN = f"{CLOSED} AND started_at >= :since AND started_at < :until"
 FROZEN_BEFORE = "SELECT frozen_before FROM rollup_state WHERE id = 1"
 _MEASURE_NAMES = tuple(name for name, _ in MEASURES)
 _SLOT = {
-    "sqlite": f"started_at - started_at % {SLOT_MS}",
-    "postgresql": f"date_bin('{SLOT_MS // 60_000} minutes', started_at, 'epoch')",
+    "sqlite": f"started_at / {SLOT_MS}",
+    "postgresql": f"CAST(floor(extract(epoch FROM started_at) / {SLOT_MS // 1000}) AS integer)",
 }
 
 
@@ -52,45 +44,71 @@ _PLAIN = {
     "ttft_bucket": _bucket("ttft_ms"),
     **dict(MEASURES),
 }
-EVENT_COLUMNS = ("user_id", *DIMENSIONS, "error_class", "latency_bucket", "ttft_bucket", *_MEASURE_NAMES)
+EVENT_COLUMNS = ("slot", *_PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """How events feed one rollup: each of its columns as SQL over an event; ``only`` limits which events count."""
+    """How events feed one rollup: each measure as SQL over an event; ``only`` limits which events count."""
 
-    rollup: sa.Table
-    keys: dict[str, str]
+    grain: Grain
+    extra: dict[str, str]
     measures: dict[str, str]
     only: str = ""
 
     @property
-    def columns(self) -> str:
-        """The rollup's columns as they stand in a list, keys first."""
-        return ", ".join((*self.keys, *self.measures))
+    def keys(self) -> dict[str, str]:
+        """Each key column of the table and its SQL over an event."""
+        return {name: _reference(name) or self._key(name) for name in keys_of(self.grain.table)}
+
+    @property
+    def shown(self) -> dict[str, str]:
+        """Each key column of the view and its SQL over an event."""
+        return {name: self._key(name) for name in self.grain.shown}
+
+    def _key(self, name: str) -> str:
+        return slot_of(self.grain) if name == "slot" else self.extra.get(name, name)
 
 
-_DIMENSIONS = {name: name for name in DIMENSIONS}
-_MEASURES = {name: name for name in _MEASURE_NAMES}
-PROJECTIONS = (
-    Projection(usage_by_model, _DIMENSIONS, _MEASURES),
-    Projection(usage_by_user, {"user_id": "user_id", **_DIMENSIONS}, _MEASURES),
-    *(
+def slot_of(grain: Grain) -> str:
+    """Return the SQL for the first slot of the row that a slot belongs to."""
+    return "slot" if grain.slots == 1 else f"slot / {grain.slots} * {grain.slots}"
+
+
+def _reference(column: str) -> str | None:
+    for table, (name, identity) in KNOWN.items():
+        if name == column:
+            return f"(SELECT id FROM {table.name} AS known WHERE {same('known', 'event', identity)})"
+    return None
+
+
+def same(left: str, right: str, columns: Iterable[str]) -> str:
+    """Return the condition that two rows agree in some columns."""
+    return " AND ".join(f"{left}.{name} = {right}.{name}" for name in columns)
+
+
+def _projections(grain: Grain) -> tuple[Projection, ...]:
+    if grain.subject == "usage":
+        return (Projection(grain, {}, {name: name for name in grain.measures}),)
+    if grain.subject == "errors":
+        return (Projection(grain, {}, {"attempts": "attempts"}, "error_class IS NOT NULL"),)
+    return tuple(
         Projection(
-            usage_latency,
-            {"metric": f"'{metric}'", **_DIMENSIONS, "bucket": f"{metric}_bucket"},
-            {"calls": "attempts"},
-            f"{metric}_bucket IS NOT NULL",
+            grain,
+            {"bucket": bucket},
+            {name: "attempts" if name == f"{metric}_calls" else "0" for name in grain.measures},
+            f"{bucket} IS NOT NULL",
         )
-        for metric in ("latency", "ttft")
-    ),
-    Projection(usage_errors, {**_DIMENSIONS, "error_class": "error_class"}, {"attempts": "attempts"}, "error_class IS NOT NULL"),
-)
+        for metric, bucket in (("latency", "latency_bucket"), ("ttft", "ttft_bucket"))
+    )
+
+
+PROJECTIONS = tuple(projection for grain in GRAINS for projection in _projections(grain))
 
 
 def event(dialect: str, source: str, columns: Iterable[str] = EVENT_COLUMNS, where: str = CLOSED) -> str:
     """Return a SELECT of events from rows shaped like the log; ``source`` is a table or a bracketed query."""
-    expressions = {**_PLAIN, "slot_start": _SLOT[dialect]}
+    expressions = {**_PLAIN, "slot": _SLOT[dialect]}
     picked = ", ".join(expressions[name] if expressions[name] == name else f"{expressions[name]} AS {name}" for name in columns)
     return f"SELECT {picked} FROM {source} AS log WHERE {where}"
 
@@ -111,51 +129,77 @@ def _words(*sql: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", " ".join(sql)))
 
 
-def project(projection: Projection, events: str, *, sign: str = "", summed: bool = True) -> str:
-    """Return a SELECT of rollup rows from a FROM item of events, summed per key unless told otherwise."""
-    keys = [sql if sql == name else f"{sql} AS {name}" for name, sql in projection.keys.items()]
+def project(projection: Projection, events: str, keys: dict[str, str], *, sign: str = "", summed: bool = True) -> str:
+    """Return a SELECT of ``keys`` and measures from a FROM item of events named ``event``, summed per key unless told otherwise."""
+    picked = [sql if sql == name else f"{sql} AS {name}" for name, sql in keys.items()]
     measures = [
         f"CAST(sum({sign}{sql}) AS bigint) AS {name}" if summed else (f"{sign}{sql}" if sign or sql == name else f"{sql} AS {name}")
         for name, sql in projection.measures.items()
     ]
     where = f" WHERE {projection.only}" if projection.only else ""
-    group = f" GROUP BY {', '.join(map(str, range(1, len(keys) + 1)))}" if summed else ""
-    return f"SELECT {', '.join(keys + measures)} FROM {events}{where}{group}"
+    group = f" GROUP BY {', '.join(map(str, range(1, len(picked) + 1)))}" if summed else ""
+    return f"SELECT {', '.join(picked + measures)} FROM {events}{where}{group}"
 
 
-def merge(projection: Projection, rows: str) -> str:
+def gather(grain: Grain, events: str, *, shown: bool = False, sign: str = "") -> str:
+    """Return a SELECT of one rollup's rows from events, each key once, with the keys of the table or those of the view."""
+    feeds = [project(p, events, p.shown if shown else p.keys, sign=sign) for p in fed_by(grain)]
+    if len(feeds) == 1:
+        return feeds[0]
+    keys = grain.shown if shown else keys_of(grain.table)
+    return _summed(grain, keys, f"({' UNION ALL '.join(feeds)}) AS fed")
+
+
+def widen(grain: Grain, source: str, keys: Iterable[str], *, sign: str = "", where: str = SLOTS) -> str:
+    """Return a SELECT of a wide rollup's rows from those of the finer one that counts the same."""
+    picked = [f"{slot_of(grain)} AS slot" if name == "slot" and grain.slots > 1 else name for name in keys]
+    return _summed(grain, picked, f"{source} WHERE {where}", sign=sign)
+
+
+def _summed(grain: Grain, picked: Iterable[str], source: str, *, sign: str = "") -> str:
+    picked = tuple(picked)
+    sums = [f"CAST(sum({sign}{name}) AS bigint) AS {name}" for name in grain.measures]
+    select = f"SELECT {', '.join((*picked, *sums))} FROM {source}"
+    return f"{select} GROUP BY {', '.join(map(str, range(1, len(picked) + 1)))}"
+
+
+def merge(grain: Grain, rows: str) -> str:
     """Return an INSERT that adds the SELECTed rows onto a rollup."""
-    table = projection.rollup.name
-    added = ", ".join(f"{m} = {table}.{m} + excluded.{m}" for m in projection.measures)
-    return f"INSERT INTO {table} ({projection.columns}) {rows} ON CONFLICT ({', '.join(projection.keys)}) DO UPDATE SET {added}"
+    table, keys = grain.table.name, keys_of(grain.table)
+    added = ", ".join(f"{m} = {table}.{m} + excluded.{m}" for m in grain.measures)
+    return f"INSERT INTO {table} ({', '.join((*keys, *grain.measures))}) {rows} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {added}"
+
+
+def introduce(events: str) -> list[str]:
+    """Return the INSERTs that make known what events from a FROM item refer to."""
+    return [
+        f"INSERT INTO {table.name} ({', '.join(identity)}) SELECT DISTINCT {', '.join(identity)} FROM {events}"
+        f" WHERE NOT EXISTS (SELECT 1 FROM {table.name} AS known WHERE {same('known', 'event', identity)})"
+        for table, (_, identity) in KNOWN.items()
+    ]
 
 
 def is_zero(rollup: sa.Table) -> str:
     """Return the condition that a rollup row counts nothing."""
-    return " AND ".join(f"{name} = 0" for name in measures_of(rollup))
+    return " AND ".join(f"{name} = 0" for name in grain_of(rollup).measures)
 
 
 def keys_of(rollup: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in rollup.primary_key.columns)
 
 
-def measures_of(rollup: sa.Table) -> tuple[str, ...]:
-    return tuple(column.name for column in rollup.columns if not column.primary_key)
+def view(grain: Grain) -> str:
+    """Return the SELECT behind a rollup's view: its rows with every reference spelled out."""
+    spelled = {
+        name: f"{table.name}.{name}" for table, (reference, identity) in KNOWN.items() if reference in grain.table.c for name in identity
+    }
+    picked = ", ".join(spelled.get(name, f"rolled.{name}") for name in (*grain.shown, *grain.measures))
+    # CROSS JOIN makes SQLite seek the slots first and look the names up, never the other way round.
+    joined = "".join(f" CROSS JOIN {table.name}" for table, (reference, _) in KNOWN.items() if reference in grain.table.c)
+    matches = " AND ".join(f"{table.name}.id = rolled.{reference}" for table, (reference, _) in KNOWN.items() if reference in grain.table.c)
+    return f"SELECT {picked} FROM {grain.table.name} AS rolled{joined}" + (f" WHERE {matches}" if matches else "")
 
 
-def within(rollup: sa.Table) -> str:
-    """Return the condition for rows of the slots from :low to :high; it seeks them under each first part of the key."""
-    first = keys_of(rollup)[0]
-    if first == "slot_start":
-        return SLOTS
-    walk = (
-        f"WITH RECURSIVE walk(x) AS (SELECT min({first}) FROM {rollup.name} UNION ALL"
-        f" SELECT (SELECT min({first}) FROM {rollup.name} WHERE {first} > walk.x) FROM walk WHERE walk.x IS NOT NULL)"
-        " SELECT x FROM walk WHERE x IS NOT NULL"
-    )
-    return f"{first} IN ({walk}) AND {SLOTS}"
-
-
-def fed_by(rollup: sa.Table) -> tuple[Projection, ...]:
+def fed_by(grain: Grain) -> tuple[Projection, ...]:
     """Return the projections that feed one rollup."""
-    return tuple(p for p in PROJECTIONS if p.rollup is rollup)
+    return tuple(p for p in PROJECTIONS if p.grain is grain)

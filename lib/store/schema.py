@@ -366,5 +366,6 @@ instances = Table(
     Column("stopped_at", Timestamp),
 )
 
-# The log's tables join the same metadata.
+# The log and its rollups join the same metadata.
+from lib.store import grains as grains  # noqa: E402
 from lib.store import usage_tables as usage_tables  # noqa: E402

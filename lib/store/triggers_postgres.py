@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from lib.store import rollups
 from lib.store.audit import AUDIT_LOCK, FIRST_HASH
+from lib.store.grains import GRAINS, MEASURES
 from lib.store.rollups import EVENT_COLUMNS
 from lib.store.triggers_sqlite import APPEND_ONLY, REFUSAL
-from lib.store.usage_tables import MEASURES, ROLLUPS
 
 DEFAULT_LOCK = 7310946
 """The advisory lock under which a default model moves."""
@@ -95,8 +95,7 @@ def _append_only(table: str, refused: str) -> str:
 def views() -> dict[str, str]:
     """Return each reader's view by name: the folded rows, and beside them those that still wait."""
     made = {}
-    for rollup in ROLLUPS:
-        waiting = (rollups.project(p, "usage_delta", summed=False) for p in rollups.fed_by(rollup))
-        folded = f"SELECT {', '.join(rollup.columns.keys())} FROM {rollup.name}"
-        made[f"{rollup.name}_now"] = " UNION ALL ".join((folded, *waiting))
+    for grain in GRAINS:
+        waiting = (rollups.project(p, "usage_delta AS event", p.shown, summed=False) for p in rollups.fed_by(grain))
+        made[f"{grain.table.name}_now"] = " UNION ALL ".join((rollups.view(grain), *waiting))
     return made

@@ -6,10 +6,14 @@ rollup row that counts nothing any more is removed.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lib.store import rollups
 from lib.store.audit import FIRST_HASH
-from lib.store.rollups import PROJECTIONS, Projection
-from lib.store.usage_tables import ROLLUPS
+from lib.store.grains import GRAINS, KNOWN
+from lib.store.rollups import PROJECTIONS
+
+_IDENTITY = tuple(name for _, identity in KNOWN.values() for name in identity)
 
 REFUSAL = "is append-only"
 APPEND_ONLY: dict[str, str] = {
@@ -45,21 +49,20 @@ def _rollup_triggers() -> dict[str, str]:
 
 
 def _body(row: str, sign: str) -> str:
-    statements = []
+    statements = [] if sign else [f"{statement};" for statement in rollups.introduce(_event(_IDENTITY, row))]
     for projection in PROJECTIONS:
-        events = _event(projection, row)
+        events = _event(rollups.needed(projection), row)
         # A WHERE must stand before ON CONFLICT, or SQLite takes it for a join's ON.
-        rows = rollups.project(projection, events, sign=sign, summed=False)
-        statements.append(rollups.merge(projection, rows if projection.only else rows + " WHERE true") + ";")
+        rows = rollups.project(projection, events, projection.keys, sign=sign, summed=False)
+        statements.append(rollups.merge(projection.grain, rows if projection.only else rows + " WHERE true") + ";")
         if sign:
-            keys = Projection(projection.rollup, projection.keys, {}, projection.only)
-            key = f"({', '.join(projection.keys)}) = ({rollups.project(keys, events, summed=False)})"
-            statements.append(f"DELETE FROM {projection.rollup.name} WHERE {key} AND {rollups.is_zero(projection.rollup)};")
+            table = projection.grain.table
+            keys = rollups.project(replace(projection, measures={}), events, projection.keys, summed=False)
+            statements.append(f"DELETE FROM {table.name} WHERE ({', '.join(projection.keys)}) = ({keys}) AND {rollups.is_zero(table)};")
     return " ".join(statements)
 
 
-def _event(projection: Projection, row: str) -> str:
-    columns = rollups.needed(projection)
+def _event(columns: tuple[str, ...], row: str) -> str:
     source = ", ".join(f"{row}.{name} AS {name}" for name in rollups.log_columns(columns))
     return f"({rollups.event('sqlite', f'(SELECT {source})', columns)}) AS event"
 
@@ -95,4 +98,4 @@ def _append_only() -> dict[str, str]:
 
 
 def _views() -> dict[str, str]:
-    return {f"{t.name}_now": f"CREATE VIEW {t.name}_now AS SELECT {', '.join(t.columns.keys())} FROM {t.name}" for t in ROLLUPS}
+    return {f"{g.table.name}_now": f"CREATE VIEW {g.table.name}_now AS {rollups.view(g)}" for g in GRAINS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
@@ -12,9 +12,10 @@ from sqlalchemy.engine import Connection, Engine
 from lib.store import rollups, triggers
 from lib.store.audit import FIRST_HASH, entry_hash
 from lib.store.faults import store_faults
-from lib.store.rebuild import bounds, span, windows
+from lib.store.grains import GRAINS, LATENCY_EDGES, ROLLUPS, SLOT_MS, Grain, latency_edges
+from lib.store.rebuild import bounds, span, window_events, windows
 from lib.store.schema import audit_log
-from lib.store.usage_tables import LATENCY_EDGES, ROLLUPS, latency_edges, llm_usage_log
+from lib.store.usage_tables import llm_usage_log
 
 SHOWN = 20
 """How many of one kind of fault are told one by one."""
@@ -63,39 +64,33 @@ def _edges(connection: Connection) -> list[str]:
 
 def _rollups(connection: Connection, counts: dict[str, int]) -> list[str]:
     counts["calls"] = connection.scalar(sa.select(sa.func.count()).select_from(llm_usage_log)) or 0
+    wrong: dict[str, list[int]] = {rollup.name: [] for rollup in ROLLUPS}
     found = span(connection)
-    spans = windows(*found) if found else []
+    for low, high in windows(*found) if found else ():
+        with window_events(connection, low, high) as events:
+            for grain in GRAINS:
+                wrong[grain.table.name] += _drift(connection, grain, events, bounds(connection, low, high))
     problems = []
     for rollup in ROLLUPS:
         counts[rollup.name] = connection.scalar(sa.select(sa.func.count()).select_from(rollup)) or 0
-        wrong = [slot for low, high in spans for slot in _drift(connection, rollup, low, high)]
-        if wrong:
+        slots = wrong[rollup.name]
+        if slots:
+            first = datetime.fromtimestamp(min(slots) * SLOT_MS // 1000, UTC)
             problems.append(
-                f"{len(wrong)} row{'s' if len(wrong) > 1 else ''} of {rollup.name} differ{'' if len(wrong) > 1 else 's'} from the log,"
-                f" the first at slot {min(wrong):%Y-%m-%d %H:%M} UTC. Run: python -m lib db rebuild-rollups"
+                f"{len(slots)} row{'s' if len(slots) > 1 else ''} of {rollup.name} differ{'' if len(slots) > 1 else 's'} from the log,"
+                f" the first at slot {first:%Y-%m-%d %H:%M} UTC. Run: python -m lib db rebuild-rollups"
             )
     return problems
 
 
-def _drift(connection: Connection, rollup: sa.Table, low: datetime, high: datetime) -> list[datetime]:
-    """Return the slot of each key whose sums in the reader's view are not those of the log."""
-    keys, measures = ", ".join(rollups.keys_of(rollup)), rollups.measures_of(rollup)
-    # On Postgres a key may wait in usage_delta alone, where walking the folded keys would not find it.
-    slots = rollups.within(rollup) if connection.dialect.name == "sqlite" else rollups.SLOTS
-    shown = f"SELECT {keys}, {', '.join(measures)} FROM {rollup.name}_now WHERE {slots}"
-    logged = [
-        rollups.project(
-            projection,
-            f"({rollups.event(connection.dialect.name, 'llm_usage_log', rollups.needed(projection), rollups.CLOSED_WITHIN)}) AS event",
-            sign="-",
-        )
-        for projection in rollups.fed_by(rollup)
-    ]
-    differs = " OR ".join(f"sum({name}) <> 0" for name in measures)
-    query = sa.text(
-        f"SELECT slot_start FROM ({' UNION ALL '.join((shown, *logged))}) AS both_sides GROUP BY {keys} HAVING {differs}"
-    ).columns(slot_start=rollup.c.slot_start.type)
-    return list(connection.execute(query, bounds(connection, low, high)).scalars())
+def _drift(connection: Connection, grain: Grain, events: str, slots: dict[str, object]) -> list[int]:
+    """Return the slot of each key whose folded sums are not those of the log less what waits to be folded."""
+    keys = ", ".join(grain.shown)
+    there = f"SELECT {keys}, {', '.join(grain.measures)} FROM ({rollups.view(grain)}) AS folded WHERE {rollups.SLOTS}"
+    logged = rollups.gather(grain, f"{events} AS event", shown=True, sign="-")
+    differs = " OR ".join(f"sum({name}) <> 0" for name in grain.measures)
+    query = sa.text(f"SELECT slot FROM ({there} UNION ALL {logged}) AS both_sides GROUP BY {keys} HAVING {differs}")
+    return list(connection.execute(query, slots).scalars())
 
 
 def _audit_chain(connection: Connection, counts: dict[str, int]) -> list[str]:

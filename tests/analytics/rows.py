@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from lib.analytics import Totals
-from lib.store.usage_tables import ROLLUPS, llm_usage_log, reader
+from lib.store.grains import ROLLUPS, reader
+from lib.store.usage_tables import llm_usage_log
 
 Row = dict[str, Any]
 _numbers = count(1)
@@ -24,7 +25,7 @@ def emptied(engine: Engine) -> Engine:
     with engine.begin() as connection:
         connection.execute(sa.delete(llm_usage_log))
         for view in map(reader, ROLLUPS):
-            measure = "calls" if "calls" in view.c else "attempts"
+            measure = "attempts" if "attempts" in view.c else "latency_calls"
             assert not connection.scalar(sa.select(sa.func.sum(view.c[measure])))
     return engine
 
@@ -82,6 +83,7 @@ def recomputed(rows: Sequence[Row]) -> Totals:
         output_tokens=summed("output_tokens"),
         reasoning_tokens=summed("reasoning_tokens"),
         cost_nano_usd=summed("cost_nano_usd"),
+        cache_saving_nano_usd=summed("cache_saving_nano_usd"),
         latency_ms_sum=summed("latency_ms"),
         latency_count=len([r for r in closed if r["latency_ms"] is not None]),
         ttft_ms_sum=summed("ttft_ms"),

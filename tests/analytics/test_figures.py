@@ -29,7 +29,7 @@ from lib.analytics import (
     usage_series,
     usage_totals,
 )
-from lib.store.usage_tables import LATENCY_EDGES, MEASURES
+from lib.store.grains import LATENCY_EDGES, MEASURES
 from tests.analytics.rows import Row, emptied, insert, logged, recomputed
 
 ADA, BOB = "00000000-0000-4000-8000-00000000000a", "00000000-0000-4000-8000-00000000000b"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import bisect
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lib.store.usage_tables import DIMENSIONS, LATENCY_EDGES, MEASURES, ROLLUPS, SLOT_MS, llm_usage_log, reader
+from lib.store.grains import GRAINS, LATENCY_EDGES, MEASURES, Grain, reader
+from lib.store.usage_tables import llm_usage_log
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 USERS = ("3f2b8a52-6a0e-4c9b-9f39-0d9f3f1f0a11", "7d0e4c1c-8f2d-4c9b-8a6b-54b2b1f6e922", None)
 CLOSING = ("ok", "error", "cancelled", "interrupted")
 
@@ -58,42 +60,50 @@ def insert(connection: Connection, *rows: Mapping[str, Any]) -> list[int]:
 
 def expected(connection: Connection, since: datetime | None = None) -> dict[str, dict[tuple[Any, ...], tuple[int, ...]]]:
     """Count the rollups from the log, call by call, with none of the SQL under test."""
-    found: dict[str, Counter[tuple[tuple[Any, ...], str]]] = {rollup.name: Counter() for rollup in ROLLUPS}
+    found: dict[str, Counter[tuple[tuple[Any, ...], str]]] = {grain.table.name: Counter() for grain in GRAINS}
     for row in connection.execute(sa.select(llm_usage_log)).mappings():
         if row["status"] == "open" or (since is not None and row["started_at"] < since):
             continue
-        slot = row["started_at"] - (row["started_at"] - START) % timedelta(milliseconds=SLOT_MS)
-        dimensions = (slot, row["model_id"] or 0, row["model_key"], row["provider"], row["source"], row["is_sample"])
-        for name, amount in _measures(row).items():
-            found["usage_by_model"][dimensions, name] += amount
-            found["usage_by_user"][(row["user_id"] or "", *dimensions), name] += amount
-        if row["error_class"] is not None:
-            found["usage_errors"][(*dimensions, row["error_class"]), "attempts"] += 1
+        half_hours = (row["started_at"] - EPOCH) // timedelta(minutes=30)
+        for grain in GRAINS:
+            about = {
+                **row,
+                "slot": half_hours // grain.slots * grain.slots,
+                "user_id": row["user_id"] or "",
+                "model_id": row["model_id"] or 0,
+            }
+            for about["bucket"], counts in _counts(grain, row):
+                for name, amount in counts.items():
+                    found[grain.table.name][tuple(about[key] for key in grain.shown), name] += amount
+    return {grain.table.name: _rows(grain, found[grain.table.name]) for grain in GRAINS}
+
+
+def _counts(grain: Grain, row: Any) -> Iterator[tuple[int | None, dict[str, int]]]:
+    if grain.subject == "usage":
+        yield None, _measures(row)
+    elif grain.subject == "errors" and row["error_class"] is not None:
+        yield None, {"attempts": 1}
+    elif grain.subject == "latency" and row["status"] == "ok":
         for metric in ("latency", "ttft"):
             value = row[f"{metric}_ms"]
-            if row["status"] == "ok" and value is not None:
-                bucket = max(bisect.bisect_right(LATENCY_EDGES, value) - 1, 0)
-                found["usage_latency"][(metric, *dimensions, bucket), "calls"] += 1
-    return {rollup.name: _rows(rollup, found[rollup.name]) for rollup in ROLLUPS}
+            if value is not None:
+                yield max(bisect.bisect_right(LATENCY_EDGES, value) - 1, 0), {f"{metric}_calls": 1}
 
 
 def shown(connection: Connection) -> dict[str, dict[tuple[Any, ...], tuple[int, ...]]]:
     """Read what a reader sees, summed per key; keys that count nothing left out."""
     found = {}
-    for rollup in ROLLUPS:
-        keys = [column.name for column in rollup.primary_key.columns]
+    for grain in GRAINS:
         sums: Counter[tuple[tuple[Any, ...], str]] = Counter()
-        for row in connection.execute(sa.select(reader(rollup))).mappings():
-            for column in rollup.columns:
-                if column.name not in keys:
-                    sums[tuple(row[key] for key in keys), column.name] += row[column.name]
-        found[rollup.name] = _rows(rollup, sums)
+        for row in connection.execute(sa.select(reader(grain.table))).mappings():
+            for name in grain.measures:
+                sums[tuple(row[key] for key in grain.shown), name] += row[name]
+        found[grain.table.name] = _rows(grain, sums)
     return found
 
 
-def _rows(rollup: sa.Table, sums: Counter[tuple[tuple[Any, ...], str]]) -> dict[tuple[Any, ...], tuple[int, ...]]:
-    measures = [column.name for column in rollup.columns if not column.primary_key]
-    rows = {key: tuple(sums[key, name] for name in measures) for key, _ in sums}
+def _rows(grain: Grain, sums: Counter[tuple[tuple[Any, ...], str]]) -> dict[tuple[Any, ...], tuple[int, ...]]:
+    rows = {key: tuple(sums[key, name] for name in grain.measures) for key, _ in sums}
     return {key: row for key, row in rows.items() if any(row)}
 
 
@@ -115,6 +125,3 @@ def _measures(row: Any) -> dict[str, int]:
     }
     plain = [name for name, _ in MEASURES if name not in counted]
     return counted | {name: row[name] or 0 for name in plain}
-
-
-assert len(DIMENSIONS) == 6  # the tuples above spell them out

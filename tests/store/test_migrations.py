@@ -14,9 +14,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Engine
 
 from lib.store.database import HEAD, MIGRATIONS, REVISIONS, check, upgrade
+from lib.store.grains import postgres_metadata
 from lib.store.schema import PRIVATE, metadata
 from lib.store.triggers import install, problems, remove
-from lib.store.usage_tables import postgres_metadata
 from tests.postgres import PostgresServer
 
 

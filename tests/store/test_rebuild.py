@@ -13,11 +13,12 @@ from sqlalchemy.engine import Engine
 from lib.store.base import Actor
 from lib.store.engine import writing
 from lib.store.fold import fold_once
+from lib.store.grains import ROLLUPS, grain_of, rollup_state, usage_models
 from lib.store.rebuild import rebuild
 from lib.store.sql import SqlStore
-from lib.store.usage_tables import ROLLUPS, llm_usage_log, rollup_state, usage_by_model, usage_by_user, usage_errors, usage_latency
+from lib.store.usage_tables import llm_usage_log
 from lib.store.verify import verify
-from tests.store.calls import START, USERS, closed, expected, insert, opened, shown
+from tests.store.calls import EPOCH, START, USERS, closed, expected, insert, opened, shown
 
 OWNER = "00000000-0000-4000-8000-00000000000a"
 DAY = timedelta(days=1)
@@ -45,20 +46,27 @@ def spoil(engine: Engine) -> None:
     """Leave the rollups wrong in every way: changed, missing and made up."""
     while fold_once(engine, OWNER):
         pass
+    far = (START + 30 * DAY - EPOCH) // timedelta(minutes=30)
     with writing(engine).begin() as connection:
-        connection.execute(sa.update(usage_by_model).where(usage_by_model.c.model_id == 1).values(cost_nano_usd=1))
-        connection.execute(sa.delete(usage_by_user).where(usage_by_user.c.user_id == ""))
-        connection.execute(sa.delete(usage_errors))
-        made_up = {c.name: 0 for c in usage_latency.columns} | {
-            "metric": "ttft",
-            "slot_start": START + 30 * DAY,
-            "model_key": "x",
-            "provider": "x",
-            "source": "x",
-            "is_sample": False,
-            "calls": 9,
-        }
-        connection.execute(sa.insert(usage_latency).values(made_up))
+        model = connection.scalar(sa.select(sa.func.min(usage_models.c.id)))
+        for number, rollup in enumerate(ROLLUPS):
+            changed = grain_of(rollup).measures[0]
+            if number % 3 == 0:
+                connection.execute(sa.update(rollup).values({changed: rollup.c[changed] + 1}))
+            elif number % 3 == 1:
+                connection.execute(sa.delete(rollup))
+            else:
+                made_up = {
+                    "slot": far,
+                    "model_ref": model,
+                    "user_ref": 1,
+                    "is_sample": False,
+                    "source": "x",
+                    "bucket": 3,
+                    "error_class": "x",
+                }
+                row = {key.name: made_up[key.name] for key in rollup.primary_key.columns}
+                connection.execute(sa.insert(rollup).values({**row, changed: 9}))
 
 
 def test_a_sound_database_has_no_problems(week: Engine) -> None:
@@ -161,7 +169,7 @@ def test_nobody_folds_into_a_window_that_is_being_rebuilt(postgres_engine: Engin
 
     @sa.event.listens_for(postgres_engine, "after_cursor_execute")
     def fold_in_between(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith("DELETE FROM usage_by_model"):
+        if statement.startswith("DELETE FROM usage_by_model "):
             folded.append(fold_once(postgres_engine, OWNER))
 
     rebuild(postgres_engine)

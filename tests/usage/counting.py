@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from lib.store.usage_tables import reader, usage_by_model
+from lib.store.grains import reader, usage_by_model
 
 
 def counted(engine: Engine, *measures: str) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
+from lib.store.grains import postgres_metadata
 from lib.store.schema import PRIVATE, metadata
-from lib.store.usage_tables import postgres_metadata
 
 
 def run() -> None:

@@ -1,0 +1,36 @@
+"""The names people know models, providers and users by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from lib.analytics.sources import listed
+from lib.store.schema import llm_models, llm_providers
+
+NO_USER = "No user"
+
+
+def labels_of(connection: Connection, by: str, keys: Collection[str]) -> Mapping[str, str]:
+    """Return the present display names of models or providers, and the newest of users; what is gone keeps its key as its name."""
+    if by == "user":
+        return _users(connection, keys)
+    if by == "model":
+        query = sa.select(llm_models.c.model_key, llm_models.c.display_name).where(llm_models.c.model_key.in_(keys))
+    elif by == "provider":
+        query = sa.select(llm_providers.c.slug, llm_providers.c.display_name).where(llm_providers.c.slug.in_(keys))
+    else:
+        return {}
+    return {key: name for key, name in connection.execute(query)}
+
+
+def _users(connection: Connection, keys: Collection[str]) -> Mapping[str, str]:
+    parameters: dict[str, Any] = {}
+    given = listed(connection.dialect.name, "users", sorted(key for key in keys if key), parameters)
+    user = "CAST(value AS uuid)" if connection.dialect.name == "postgresql" else "value"
+    newest = f"SELECT user_name FROM llm_usage_log WHERE user_id = {user} ORDER BY started_at DESC LIMIT 1"
+    rows = connection.execute(sa.text(f"SELECT value, ({newest}) FROM ({given}) AS users"), parameters)
+    return {"": NO_USER} | {key: name for key, name in rows if name}
