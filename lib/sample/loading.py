@@ -26,7 +26,7 @@ from lib.sample.calls import Cast, Role, sample_calls
 from lib.sample.catalog import MODELS as SAMPLE_MODELS
 from lib.sample.catalog import PROVIDER_OF, PROVIDERS, SampleModel
 from lib.sample.hints import Tally
-from lib.sample.pace import Pace
+from lib.sample.pace import GAP, Pace
 from lib.sample.rhythm import span
 from lib.store.audit import append_entry
 from lib.store.base import Actor, Delete, Row, Store
@@ -98,7 +98,7 @@ def load(desk: Desk, calls: int, days: int, seed: int, progress: Progress = unse
     replaced = _remove(desk)
     run = str(uuid4())
     cast = _store_cast(desk, run, days, now)
-    range_, tally, pace = span(days, now), Tally(), Pace(desk.sleep, desk.timer)
+    range_, tally, pace = span(days, now), Tally(), _pace(desk)
     users, requests, done = set[str](), 0, 0
     rows = sample_calls(cast, calls, days, seed, now)
     progress(0, calls)
@@ -126,6 +126,11 @@ def clear(desk: Desk, progress: Progress = unseen) -> Cleared:
     if there or calls:
         _note(desk, "sample.clear", {"calls": calls})
     return Cleared(calls, models)
+
+
+def _pace(desk: Desk) -> Pace:
+    waits = desk.engine.dialect.name == "sqlite"  # on Postgres writers do not wait for each other
+    return Pace(desk.sleep, desk.timer, GAP if waits else 0.0)
 
 
 def _check(calls: int, days: int) -> None:
@@ -199,7 +204,7 @@ def _remove(desk: Desk, progress: Progress = unseen) -> int:
         provider_ids = connection.scalars(sa.select(llm_providers.c.id).where(is_sample)).all()
         model_ids = connection.scalars(sa.select(llm_models.c.id).join(llm_providers).where(is_sample)).all()
         total = connection.scalar(sa.select(sa.func.count()).where(log.model_id.in_(model_ids), log.is_sample)) or 0
-    pace, removed = Pace(desk.sleep, desk.timer), 0
+    pace, removed = _pace(desk), 0
     for model_id in model_ids:
         while True:
             chosen = sa.select(log.id).where(log.model_id == model_id, log.is_sample).limit(pace.size)

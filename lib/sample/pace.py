@@ -1,30 +1,39 @@
-"""How much is written at once: little enough that a real call never waits long for the database."""
+"""How much is written at once, and how often: so little that a real call never waits long for the database."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
 
-TARGET_S = 0.03
+TARGET_S = 0.02
 """How long one transaction should take; SQLite lets nobody else write meanwhile."""
+GAP = 0.5
+"""The pause between two transactions, as a part of the time the last one took.
+
+SQLite does not queue writers: one that waits tries again every few milliseconds, and must meet a pause by chance.
+"""
 
 _FEWEST, _MOST = 10, 1_000
 
 
 class Pace:
-    """Times each transaction it is entered around, fits ``size`` to the target, and leaves room for others after it."""
+    """Entered around each transaction: fits ``size``, the rows of the next one, to the target, and keeps the pauses."""
 
-    def __init__(self, sleep: Callable[[float], None], timer: Callable[[], float]) -> None:
+    def __init__(self, sleep: Callable[[float], None], timer: Callable[[], float], gap: float = GAP) -> None:
         self._sleep = sleep
+        self._gap = gap
         self._timer = timer
-        self._began = 0.0
+        self._began = self._ended = timer()
         self.size = 100
 
     def __enter__(self) -> None:
+        paused, due = self._timer() - self._ended, (self._ended - self._began) * self._gap
+        if paused < due:
+            self._sleep(due - paused)
         self._began = self._timer()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        took = self._timer() - self._began
+        self._ended = self._timer()
+        took = self._ended - self._began
         fitting = int(self.size * TARGET_S / took) if took > 0 else _MOST
         self.size = min(max(fitting, self.size // 2, _FEWEST), self.size * 2, _MOST)
-        self._sleep(0.002)  # SQLite does not queue writers: one that waits tries again every few milliseconds
