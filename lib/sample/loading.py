@@ -26,7 +26,7 @@ from lib.sample.calls import Cast, Role, sample_calls
 from lib.sample.catalog import MODELS as SAMPLE_MODELS
 from lib.sample.catalog import PROVIDER_OF, PROVIDERS, SampleModel
 from lib.sample.hints import Tally
-from lib.sample.pace import GAP, Pace
+from lib.sample.pace import Pace
 from lib.sample.rhythm import span
 from lib.store.audit import append_entry
 from lib.store.base import Actor, Delete, Row, Store
@@ -129,8 +129,7 @@ def clear(desk: Desk, progress: Progress = unseen) -> Cleared:
 
 
 def _pace(desk: Desk) -> Pace:
-    waits = desk.engine.dialect.name == "sqlite"  # on Postgres writers do not wait for each other
-    return Pace(desk.sleep, desk.timer, GAP if waits else 0.0)
+    return Pace(desk.sleep, desk.timer, alone=desk.engine.dialect.name == "sqlite")
 
 
 def _check(calls: int, days: int) -> None:

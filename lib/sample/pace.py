@@ -17,11 +17,14 @@ _FEWEST, _MOST = 10, 1_000
 
 
 class Pace:
-    """Entered around each transaction: fits ``size``, the rows of the next one, to the target, and keeps the pauses."""
+    """Entered around each transaction: fits ``size``, the rows of the next one, to the target, and keeps the pauses.
 
-    def __init__(self, sleep: Callable[[float], None], timer: Callable[[], float], gap: float = GAP) -> None:
+    ``alone`` says that nobody else can write during a transaction. Where others can, it may be longer, and needs no pause.
+    """
+
+    def __init__(self, sleep: Callable[[float], None], timer: Callable[[], float], *, alone: bool = True) -> None:
         self._sleep = sleep
-        self._gap = gap
+        self._target_s, self._gap = (TARGET_S, GAP) if alone else (10 * TARGET_S, 0.0)
         self._timer = timer
         self._began = self._ended = timer()
         self.size = 100
@@ -35,5 +38,5 @@ class Pace:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
         self._ended = self._timer()
         took = self._ended - self._began
-        fitting = int(self.size * TARGET_S / took) if took > 0 else _MOST
+        fitting = int(self.size * self._target_s / took) if took > 0 else _MOST
         self.size = min(max(fitting, self.size // 2, _FEWEST), self.size * 2, _MOST)
