@@ -36,14 +36,16 @@ class Answer:
     reasoning: str = ""
     attempts: list[Attempt] = field(default_factory=list)
     problem: str | None = None
-    stopped: bool = False
     done: bool = False
-    settled: bool = False
 
     @property
-    def unsettled(self) -> bool:
-        """Whether it was stopped before the page could draw its end: a stop ends the page's script where it stands."""
-        return self.stopped and not self.settled
+    def stopped(self) -> bool:
+        """Whether it was cut off before its end.
+
+        Asked only of an answer that the page's run at hand does not draw itself: the run that did may still be about
+        to notice, since the one a click starts does not wait for it.
+        """
+        return not self.done and self.problem is None
 
     @property
     def last(self) -> Attempt | None:
@@ -53,7 +55,10 @@ class Answer:
 
 def ask(answer: Answer, call: Callable[[], Iterator[Event | Attempt]], clock: Callable[[], float] = time.monotonic) -> None:
     """Make a call and draw its answer while it arrives; on a stop keep what came, on a failure keep its sentence."""
-    reasoning, shown, waiting = st.empty(), st.empty(), st.empty()
+    reasoning, shown, waiting, stop = st.empty(), st.empty(), st.empty(), st.empty()
+    # Its click, like any other on the page, ends this script where it stands and draws the page anew. The chat input's
+    # own stop button is no substitute: it stays, and the input stays shut, when a fragment runs right after the answer.
+    stop.button("Stop", icon=":material/stop_circle:", key="stop-answer")
     began = drawn_at = clock()
     drawn = 0
     try:
@@ -82,10 +87,8 @@ def ask(answer: Answer, call: Callable[[], Iterator[Event | Attempt]], clock: Ca
     except Exception:  # the page's boundary logs and shows it now; this is for the times it is drawn again
         answer.problem = "Something unexpected went wrong with this answer. The server's log says what."
         raise
-    finally:
-        # Runs on a stop too, where any st.* call would raise again: touch the answer only.
-        answer.stopped = not answer.done and answer.problem is None
     waiting.empty()
+    stop.empty()
     _draw(reasoning, shown, answer, running=False)
 
 
@@ -104,7 +107,6 @@ def finished(answer: Answer) -> None:
 
 def footer(answer: Answer) -> None:
     """Draw what follows an answer: its failure or stop, earlier attempts, and the strip of figures."""
-    answer.settled = True
     if answer.problem:
         st.error(fmt.literal(answer.problem), icon=":material/error:")
     elif answer.stopped:

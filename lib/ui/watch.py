@@ -8,15 +8,13 @@ import streamlit as st
 
 POLL_SECONDS = 1.5
 """How often an open page asks whether it is out of date; a switched-off model must leave pickers within five seconds."""
-SETTLE_SECONDS = 0.4
-"""How often a page that streams an answer asks whether it was stopped and must be drawn to its end."""
 
 
-def rerun_when(out_of_date: Callable[[], bool], *, every: float = POLL_SECONDS) -> None:
-    """Rerun the page at most ``every`` seconds after it became out of date; a run still under way is left to finish first."""
+def rerun_when(out_of_date: Callable[[], bool]) -> None:
+    """Rerun the page soon after it became out of date; a run still under way is left to finish first."""
     drawn = False
 
-    @st.fragment(run_every=every)
+    @st.fragment(run_every=POLL_SECONDS)
     def poll() -> None:
         nonlocal drawn
         if drawn and out_of_date():

@@ -9,7 +9,7 @@ from lib.ui import answer as answers
 from lib.ui import parameters, picker
 from lib.ui.capabilities import badges
 from lib.ui.context import guard
-from lib.ui.watch import SETTLE_SECONDS, rerun_when
+from lib.ui.watch import rerun_when
 
 page = guard(Role.MEMBER)
 revision = page.services.revision()
@@ -40,7 +40,7 @@ for asked, answer in turns:
         answers.footer(answer)
 
 suggestions = st.empty()
-prompt = st.chat_input(f"Message {model.display_name}", submit_mode="stop", key="prompt")
+prompt = st.chat_input(f"Message {model.display_name}", key="prompt")
 if not turns and not prompt:
     prompt = suggestions.pills(
         "Try one of these",
@@ -52,8 +52,6 @@ with new_chat_slot:
         turns.clear()
         st.rerun()
 if prompt:
-    # A stop ends this script where it stands, so that only another run can draw what follows a stopped answer.
-    rerun_when(lambda: any(answer.unsettled for _, answer in turns), every=SETTLE_SECONDS)
     suggestions.empty()
     history = [m for before, was in turns if was.text for m in (Message("user", before), Message("assistant", was.text))]
     answer = answers.Answer(model.display_name)

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from lib.access import LOCAL_ADMIN
-from lib.services import open_services
+from lib.services import Services, open_services
 from lib.settings import load_settings
 from tests.serving import ROOT, Server, clean_environ
 
@@ -44,6 +45,17 @@ def settle(tab: Page) -> None:
     """Wait until the page's script is through and nothing is a placeholder any more."""
     expect(tab.locator(SETTLED)).to_be_attached()
     expect(tab.get_by_test_id("stSkeleton")).to_have_count(0)
+
+
+def drawn(tab: Page) -> None:
+    """Wait until fonts, charts and tables of the page are painted."""
+    tab.wait_for_function(
+        """() => document.fonts.status === 'loaded'
+        && [...document.querySelectorAll('.js-plotly-plot')].every(plot => plot.querySelector('.main-svg .plotbg, .main-svg .xtick'))
+        && [...document.querySelectorAll('[data-testid="stPlotlyChart"]')].every(chart => chart.querySelector('.js-plotly-plot'))
+        && [...document.querySelectorAll('[data-testid="stDataFrame"]')].every(table => table.querySelector('canvas [role="gridcell"]'))"""
+    )
+    tab.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def card(tab: Page, slug: str) -> Locator:
@@ -93,8 +105,8 @@ def send(tab: Page, text: str) -> None:
 
 
 def stop_button(tab: Page) -> Locator:
-    """Return the button that stops a running answer; it stands where the send button is otherwise."""
-    return tab.get_by_test_id("stChatInputStopButton")
+    """Return the button that stops a running answer."""
+    return answer(tab).get_by_role("button", name="Stop", exact=True)
 
 
 def stop(tab: Page) -> None:
@@ -105,6 +117,11 @@ def stop(tab: Page) -> None:
 def answer(tab: Page) -> Locator:
     """Return the last message of the conversation."""
     return tab.get_by_test_id("stChatMessage").last
+
+
+def figures(tab: Page) -> Locator:
+    """Return the strips of figures, one under each finished answer."""
+    return tab.get_by_text("tokens/s")
 
 
 def cells(tab: Page, name: str) -> Locator:
@@ -137,16 +154,22 @@ def holds(folder: Path, secret: str) -> list[str]:
     return [str(path) for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
 
 
+@contextmanager
+def services(server: Server) -> Iterator[Services]:
+    """Work on a running server's data from outside the browser, as another process does."""
+    opened = open_services(load_settings({"MODELDECK_DATA_DIR": str(server.data_dir)}, server.data_dir))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
 def connect(server: Server, slug: str, base_url: str, key: str, *, switch_on: Sequence[str]) -> None:
     """Set a provider up from outside the browser, while the server runs."""
-    settings = load_settings({"MODELDECK_DATA_DIR": str(server.data_dir)}, server.data_dir)
-    services = open_services(settings)
-    try:
-        registry = services.registry(LOCAL_ADMIN)
-        services.connect(LOCAL_ADMIN, registry.provider(slug), key, base_url=base_url, tested=False)
+    with services(server) as opened:
+        registry = opened.registry(LOCAL_ADMIN)
+        opened.connect(LOCAL_ADMIN, registry.provider(slug), key, base_url=base_url, tested=False)
         registry.set_active([registry.get(model).id for model in switch_on], True)
-    finally:
-        services.close()
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 15.0) -> None:

@@ -79,7 +79,7 @@ def test_an_image_in_an_answer_fetches_nothing_from_elsewhere(tab: Page, tmp_pat
         on.visit(tab, server, "Playground", "?model=gpt-4o-mini")
         on.send(tab, "Show me a picture")
         expect(on.answer(tab)).to_contain_text("Done.")
-        expect(on.answer(tab).get_by_text("first token")).to_be_visible()
+        expect(on.figures(tab)).to_be_visible()
         expect(on.answer(tab).get_by_role("link", name="a link")).to_be_visible()
         picture = on.answer(tab).get_by_role("img", name="a picture")
         on.eventually(lambda: bool(blocked) or not picture.count())

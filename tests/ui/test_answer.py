@@ -79,7 +79,6 @@ def test_a_stop_keeps_what_came_and_closes_the_stream(monkeypatch: pytest.Monkey
     with pytest.raises(StopException):
         ask(answer, stream, clock=ticking(1))
     assert (answer.text, answer.stopped, answer.done, answer.problem) == ("Half an", True, False, None)
-    assert answer.unsettled
     go_on.set()
     assert closed.wait(LONG)
 
@@ -178,12 +177,11 @@ def test_earlier_attempts_are_named_above_the_strip() -> None:
     assert [c.value for c in at.caption] == [r":material/replay: Attempt 1 failed: Used \$5 of \$20 today.", strip(attempt())]
 
 
-def test_a_stopped_answer_says_so_and_is_settled_once_draw() -> None:
-    answer = Answer("Claude", text="Half an", reasoning="Hm.", stopped=True)
+def test_a_stopped_answer_says_so() -> None:
+    answer = Answer("Claude", text="Half an", reasoning="Hm.")
     at = draw(answer)
     assert at.caption[0].value.endswith("Stopped. What arrived is kept; the provider may still charge for it.")
     assert at.expander[0].label == "Reasoning"
-    assert not answer.unsettled
 
 
 def test_a_failed_answer_shows_the_providers_words_as_they_are() -> None:
