@@ -94,12 +94,12 @@ def test_every_cost_is_the_sum_of_its_units_at_the_price_of_its_day(desk: Desk) 
             p for p in prices.values() if p["model_id"] == row["model_id"] and price["valid_from"] < p["valid_from"] <= row["started_at"]
         ]
         assert price["valid_from"] <= row["started_at"] and not newer
-        assert row["cost_nano_usd"] == exact_cost(row, price)
+        assert (row["cost_nano_usd"], row["cache_saving_nano_usd"]) == exact_cost_and_saving(row, price)
     assert len({row["price_id"] for row in priced if row["model_key"] == "sample-lantern-pro"}) == 2, "the old price and the new one"
 
 
-def exact_cost(row: dict[str, Any], price: Mapping[Any, Any]) -> int:
-    """Add up a call in fractions, with none of the code under test."""
+def exact_cost_and_saving(row: dict[str, Any], price: Mapping[Any, Any]) -> tuple[int, int]:
+    """Add up a call, and what its cached tokens cost less than plain input, in fractions: with none of the code under test."""
     rates: dict[str, Any] = {
         name: price[name] for name in ("input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning")
     }
@@ -115,7 +115,9 @@ def exact_cost(row: dict[str, Any], price: Mapping[Any, Any]) -> int:
         "output": row["output_tokens"] - thought,
         "reasoning": thought,
     }
-    return round(sum((count * Fraction(rates[name]) * 1_000 for name, count in units.items() if count), Fraction(0)))
+    costs = {name: count * Fraction(rates[name]) * 1_000 for name, count in units.items() if count}
+    plain = sum(units[name] * Fraction(rates["input"]) * 1_000 - costs[name] for name in costs if name.startswith("cache_"))
+    return round(sum(costs.values())), round(plain)
 
 
 def test_the_router_never_hears_of_it_and_analytics_does(desk: Desk) -> None:
