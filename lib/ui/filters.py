@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, cast
+from datetime import UTC, date, datetime
+from typing import Any
 
 import streamlit as st
 
-from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, Status, preset
+from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, custom, preset
+from lib.errors import InvalidValue
 from lib.ui.context import Page
 
 DEFAULT_RANGE: PresetName = "7d"
 RANGE_WORDS: Mapping[str, str] = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
 STATUS_WORDS: Mapping[str, str] = {"ok": "OK", "error": "Error", "cancelled": "Stopped", "interrupted": "Interrupted", "open": "Running"}
 SOURCE_WORDS: Mapping[str, str] = {"playground": "Playground", "api": "API", "cli": "Command line", "test": "Key test", "probe": "Probe"}
+
+
+SPAN = ("from", "to")
+"""The address's and the session's names of a custom range: local moments to the minute."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class View:
     range: Range
     filters: Filters
     words: str
-    """The range in words, such as "7 days"."""
+    """The range in words, such as "last 7 days"."""
 
     @property
     def is_filtered(self) -> bool:
@@ -34,11 +39,15 @@ class View:
         return self.filters != NO_FILTERS
 
 
-def header(page: Page, title: str) -> Range:
-    """Draw a page's title with the range control and the refresh button at its right."""
+def draw(page: Page, title: str) -> None:
+    """Draw the title, the range control and the filters that all analytics pages share.
+
+    The shell calls this, outside any page, so that what was chosen on one page holds on the next.
+    """
+    _adopt_address()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="stretch")
-        name = st.segmented_control(
+        st.segmented_control(
             "Range",
             list(PRESETS),
             default=DEFAULT_RANGE,
@@ -47,29 +56,88 @@ def header(page: Page, title: str) -> Range:
             bind="query-params",
             persist_state="session",
             label_visibility="collapsed",
+            on_change=clear_span,
         )
+        _custom(page)
         st.button("Refresh", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
-    return preset(name, datetime.now(UTC), page.timezone)
-
-
-def bar(page: Page, range_: Range) -> View:
-    """Draw the filters and return the view they describe."""
     models = page.registry.models()
     names = distinct({model.model_key: model.display_name for model in models})
     providers = distinct({model.provider.slug: model.provider.display_name for model in models})
     with st.expander("Filters", icon=":material/filter_list:", expanded=any(name.startswith("by-") for name in st.query_params)):
         with st.container(horizontal=True):
-            chosen_models = _choice("Model", names, "model")
-            chosen_providers = _choice("Provider", providers, "provider")
-            sources = _choice("Source", SOURCE_WORDS, "source")
-            statuses = _choice("Status", STATUS_WORDS, "status")
-    chosen = Filters(
-        models=tuple(chosen_models),
-        providers=tuple(chosen_providers),
-        sources=tuple(sources),
-        statuses=tuple(cast("list[Status]", statuses)),
-    )
-    return View(range_, chosen, RANGE_WORDS.get(st.session_state.get("range") or DEFAULT_RANGE, ""))
+            _choice("Model", names, "model")
+            _choice("Provider", providers, "provider")
+            _choice("Source", SOURCE_WORDS, "source")
+            _choice("Status", STATUS_WORDS, "status")
+
+
+def view(page: Page) -> View:
+    """Return what the shared controls describe."""
+
+    def chosen(name: str) -> tuple[Any, ...]:
+        return tuple(st.session_state.get(f"by-{name}") or ())
+
+    filters = Filters(models=chosen("model"), providers=chosen("provider"), sources=chosen("source"), statuses=chosen("status"))
+    now = datetime.now(UTC)
+    span = _span(page)
+    if span is not None:
+        return View(custom(span[0], span[1], now, page.timezone), filters, _words(*span))
+    name: PresetName = st.session_state.get("range") or DEFAULT_RANGE
+    return View(preset(name, now, page.timezone), filters, f"last {RANGE_WORDS[name]}")
+
+
+def set_span(first: date, last: date) -> None:
+    """Show the local days from ``first`` to ``last``, both included."""
+    st.session_state[SPAN[0]], st.session_state[SPAN[1]] = first.isoformat(), last.isoformat()
+
+
+def clear_span() -> None:
+    """Go back to the preset ranges."""
+    for name in SPAN:
+        st.session_state.pop(name, None)
+        st.query_params.pop(name, None)
+
+
+def _adopt_address() -> None:
+    """Take a custom range from the address, and write the session's back to it after a change of page."""
+    if all(name in st.query_params for name in SPAN):
+        for name in SPAN:
+            st.session_state[name] = st.query_params[name]
+    elif all(name in st.session_state for name in SPAN):
+        st.query_params.update({name: st.session_state[name] for name in SPAN})
+
+
+def _span(page: Page) -> tuple[date, date] | None:
+    """Return the custom range of the session; one that cannot be shown is forgotten with a notice."""
+    if not all(name in st.session_state for name in SPAN):
+        return None
+    try:
+        first, last = (date.fromisoformat(st.session_state[name]) for name in SPAN)
+        custom(first, last, datetime.now(UTC), page.timezone)
+    except (ValueError, InvalidValue) as error:
+        clear_span()
+        st.toast(
+            str(error) if isinstance(error, InvalidValue) else "The range in the address is not one of dates.", icon=":material/event_busy:"
+        )
+        return None
+    return first, last
+
+
+def _custom(page: Page) -> None:
+    """Draw the control of a custom range; while one is shown, its label says which."""
+    span = _span(page)
+    today = datetime.now(page.timezone).date()
+    with st.popover(_words(*span) if span else "Custom", icon=":material/date_range:", type="primary" if span else "secondary"):
+        first, last = span or (today, today)
+        picked = st.date_input("From and to", (first, last), max_value=today, key=f"days-{first}-{last}")
+        if isinstance(picked, tuple) and len(picked) == 2:
+            st.button("Show these days", type="primary", key="show-days", on_click=set_span, args=picked)
+        if span:
+            st.button("Back to presets", type="tertiary", key="back-to-presets", on_click=clear_span)
+
+
+def _words(first: date, last: date) -> str:
+    return f"{first:%d %b}" if first == last else f"{first:%d %b} – {last:%d %b}"
 
 
 def distinct(words: Mapping[str, str]) -> Mapping[str, str]:
@@ -78,8 +146,8 @@ def distinct(words: Mapping[str, str]) -> Mapping[str, str]:
     return {key: word if times[word] == 1 else f"{word} ({key})" for key, word in words.items()}
 
 
-def _choice(label: str, words: Mapping[str, str], key: str) -> list[Any]:
-    return st.multiselect(
+def _choice(label: str, words: Mapping[str, str], key: str) -> None:
+    st.multiselect(
         label,
         list(words),
         format_func=lambda value: words.get(value, value),

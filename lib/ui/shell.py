@@ -6,7 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from lib.ui import problems
+from lib.access import Role
+from lib.ui import filters, problems
+from lib.ui.context import guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOGO = Path(__file__).parent / "logo.svg"
@@ -20,6 +22,9 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
 )
 """Section, file, title and icon of each page, in the order of the sidebar; the first is the home page."""
 
+SHARED_FILTERS = frozenset(title for section, _, title, _ in PAGES if section == "Observe")
+"""Titles of the pages above which the shell draws the range and the filters they share."""
+
 
 def run() -> None:
     """Draw the shell and the page the address names."""
@@ -27,6 +32,8 @@ def run() -> None:
     st.logo(str(LOGO), size="large", icon_image=str(ICON))
     page = st.navigation(navigation())
     try:
+        if page.title in SHARED_FILTERS:
+            filters.draw(guard(Role.MEMBER), page.title)
         page.run()
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)

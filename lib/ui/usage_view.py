@@ -62,11 +62,12 @@ class Usage:
     def headline(self) -> None:
         """Draw the four headline figures with their trend and the change against the period before."""
         now, before = self.totals.current, self.totals.previous
-        values = self._all.lines[0].values if self._all.lines else ()
+        whole = -1 if self._partial else None  # a period still running would end every trend in a fall
+        values = self._all.lines[0].values[:whole] if self._all.lines else ()
         p95, p95_before = self._p95(self._view.range), self._p95(self._view.range.previous())
         share, share_before = error_rate(now), error_rate(before)
         points = None if share is None or share_before is None else _points(share - share_before)
-        with st.grid(4, min_column_width=190, gap="small"):
+        with st.grid(4, min_column_width=160, gap="small"):
             self._card(
                 "Cost",
                 format_usd(now.cost_nano_usd),
@@ -86,7 +87,7 @@ class Usage:
                 "p95 latency",
                 fmt.duration(p95),
                 _change(p95, p95_before),
-                [p.p95 for p in self._latency if p is not None],
+                [p.p95 for p in self._latency[:whole] if p is not None],
                 "Nineteen of twenty answers came within this time. Only answers that came through count.",
             )
             self._card(
@@ -118,7 +119,7 @@ class Usage:
             value.replace("$", "\\$"),
             change,
             delta_color=color,
-            delta_description=f"vs previous {self._view.words}" if change is not None else f"nothing in the previous {self._view.words}",
+            delta_description="vs the period before" if change is not None else "nothing in the period before",
             chart_data=trend if any(trend) and len(trend) > 1 else None,
             border=True,
             height="stretch",
@@ -128,6 +129,7 @@ class Usage:
     def cost_by_model(self) -> None:
         """Draw cost over time, stacked by model, the dearest ones by themselves."""
         lines = analytics.usage_series(self._engine, self._scope, self._view.range, self._view.filters, by="model").lines
+        lines = [line for line in lines if any(t.cost_nano_usd for t in line.values)]
         shown = [
             Series(
                 line.label,
