@@ -90,7 +90,8 @@ class CallDetail:
     receipt: tuple[ReceiptLine, ...]
 
 
-_COLUMNS = [llm_usage_log.c[f.name] for f in fields(Call)]
+COLUMNS = tuple(llm_usage_log.c[f.name] for f in fields(Call))
+"""The columns of the log that make a Call, in its order."""
 
 
 def recent_calls(
@@ -105,7 +106,7 @@ def recent_calls(
     """Return the newest attempts of a range, open ones too; ``before_id`` continues after the last one of a page."""
     log = llm_usage_log.c
     query = (
-        sa.select(*_COLUMNS)
+        sa.select(*COLUMNS)
         .where(log.started_at >= range_.start, log.started_at < range_.end, *_kept(filters), *_own(scope))
         .order_by(log.started_at.desc(), log.id.desc())
         .limit(limit)
@@ -121,11 +122,11 @@ def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
     """Return one call with its receipt; raise NotFound when it is not there or not within the scope."""
     log = llm_usage_log.c
     with store_faults(), engine.connect() as connection:
-        found = connection.execute(sa.select(*_COLUMNS).where(log.id == call_id, *_own(scope))).mappings().first()
+        found = connection.execute(sa.select(*COLUMNS).where(log.id == call_id, *_own(scope))).mappings().first()
         if found is None:
             raise NotFound("There is no such call here.")
         one = Call(**found)
-        query = sa.select(*_COLUMNS).where(log.request_id == one.request_id, *_own(scope)).order_by(log.attempt)
+        query = sa.select(*COLUMNS).where(log.request_id == one.request_id, *_own(scope)).order_by(log.attempt)
         attempts = tuple(Call(**row) for row in connection.execute(query).mappings())
         price = _price(connection, one.price_id)
     usage = one.usage

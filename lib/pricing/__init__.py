@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lib.pricing.cost import Line, cost, receipt_lines, unpriced_because
+from lib.pricing.cost import Line, cache_saving, cost, receipt_lines, unpriced_because
 from lib.pricing.price import Price, PriceSource, Rates, Tier
 from lib.pricing.prices import price_at, price_history, prices_at
 
@@ -12,6 +12,7 @@ __all__ = [
     "PriceSource",
     "Rates",
     "Tier",
+    "cache_saving",
     "cost",
     "price_at",
     "price_history",

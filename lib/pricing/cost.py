@@ -41,6 +41,29 @@ def cost(price: Price | None, usage: Usage | None) -> int | None:
     return round_nano(_nano(part) for part in _parts(price, usage))
 
 
+def cache_saving(price: Price | None, usage: Usage | None) -> int | None:
+    """Return what the cached tokens of a call cost less than plain input would have, in whole nano-dollars, rounded half-even once.
+
+    Writing a cache may cost more than plain input, so the saving may be negative. None means not known: no usage, no
+    price, or a rate missing for tokens that were read from a cache or written to one.
+    """
+    if price is None or usage is None or _contradiction(usage):
+        return None
+    rates = price.rates_for(usage.input)
+    cached = (
+        (usage.cache_read, rates.cache_read),
+        (usage.cache_write - usage.cache_write_1h, rates.cache_write_5m),
+        (usage.cache_write_1h, rates.cache_write_1h),
+    )
+    saved = []
+    for tokens, rate in cached:
+        if tokens and (rate is None or rates.input is None):
+            return None
+        if tokens and rate is not None and rates.input is not None:
+            saved.append(token_cost(tokens, rates.input - rate))
+    return round_nano(saved)
+
+
 def receipt_lines(price: Price | None, usage: Usage | None) -> list[Line]:
     """Return the lines that make up a call's cost; none when it is unpriced.
 

@@ -12,6 +12,10 @@ from lib.store.types import BigId, Json, Timestamp, UuidText
 
 STATUSES = ("open", "ok", "error", "cancelled", "interrupted")
 SOURCES = ("playground", "api", "cli", "test", "probe")
+FAILED = "(status NOT IN ('open', 'ok') OR error_class IS NOT NULL OR error_message IS NOT NULL)"
+"""SQL of the index on calls that went wrong; a query must say it in these words for SQLite to use it."""
+WITHOUT_COST = "(cost_nano_usd IS NULL AND status <> 'open')"
+"""SQL of the index in which every unpriced call is found."""
 
 
 def _in(column: str, values: tuple[str, ...]) -> CheckConstraint:
@@ -71,8 +75,9 @@ llm_usage_log = Table(
     _in("usage_source", ("provider", "estimated", "none")),
     Index("uq_llm_usage_log_request_id_attempt", "request_id", "attempt", unique=True),
     Index("ix_llm_usage_log_started_at", "started_at"),
+    Index("ix_llm_usage_log_model_id_started_at", "model_id", "started_at"),
     Index("ix_llm_usage_log_user_id_started_at", "user_id", "started_at"),
-    Index("ix_llm_usage_log_failed", "started_at", **_only("status NOT IN ('open', 'ok')")),
-    Index("ix_llm_usage_log_without_cost", "started_at", **_only("cost_nano_usd IS NULL AND status <> 'open'")),
+    Index("ix_llm_usage_log_failed", "started_at", **_only(FAILED)),
+    Index("ix_llm_usage_log_without_cost", "started_at", **_only(WITHOUT_COST)),
     Index("ix_llm_usage_log_open", "instance_id", **_only("status = 'open'")),
 )

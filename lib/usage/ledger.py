@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import ProviderError, StoreError, StoreUnavailable
 from lib.logs import get_logger, redact
-from lib.pricing import cost
+from lib.pricing import cache_saving, cost
 from lib.store.engine import writing
 from lib.store.faults import store_faults
 from lib.store.sql import utc_now
@@ -248,6 +248,7 @@ def _closed(opened: OpenAttempt, outcome: Outcome) -> Attempt:
         finish_reason=outcome.finish_reason,
         key_scope=start.key_scope,
         started_at=opened.started_at,
+        cache_saving_nano_usd=cache_saving(price, usage),
     )
 
 
@@ -266,6 +267,7 @@ def _closing(attempt: Attempt) -> Params:
         "usage_extra": dict(usage.extra) if usage and usage.extra else None,
         "usage_source": attempt.usage_source,
         "cost_nano_usd": attempt.cost_nano_usd,
+        "cache_saving_nano_usd": attempt.cache_saving_nano_usd,
         "price_id": attempt.price_id,
         "price_source": attempt.price_source,
         "ttft_ms": attempt.ttft_ms,

@@ -96,6 +96,7 @@ class Attempt:
     key_scope: KeyScope | None
     started_at: datetime
     saved: bool = True
+    cache_saving_nano_usd: int | None = None
 
 
 Learn = Callable[[Connection, Attempt], None]

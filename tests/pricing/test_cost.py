@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.chat import Usage
-from lib.pricing import Price, Rates, Tier, cost, receipt_lines, unpriced_because
+from lib.pricing import Price, Rates, Tier, cache_saving, cost, receipt_lines, unpriced_because
 
 D = Decimal
 OPUS = Price(
@@ -31,6 +31,40 @@ def test_reasoning_is_charged_as_output_unless_it_has_a_rate() -> None:
 
 def test_searches_are_charged_per_piece() -> None:
     assert cost(OPUS, Usage(extra={"web_searches": 3})) == 30_000_000
+
+
+def test_what_caching_saved_is_reading_less_writing_at_the_rates_of_the_call() -> None:
+    usage = Usage(input=1_000, output=100, cache_read=600, cache_write=300, cache_write_1h=200)
+    # 600 read at 4.50 less than plain input, 100 written for 5 minutes at 1.25 more, 200 for an hour at 5 more
+    assert cache_saving(OPUS, usage) == 2_700_000 - 125_000 - 1_000_000
+    assert cache_saving(OPUS, Usage(input=200, cache_write=200)) == -250_000, "a cache nobody reads costs"
+    dearer = Price(input=D(1), cache_read=D(0), output=D(1), tiers=(Tier(100, Rates(input=D(2))),))
+    assert cache_saving(dearer, Usage(input=101, cache_read=10)) == 20_000
+    assert cache_saving(Price(input=D(1)), Usage(input=5)) == 0
+
+
+@pytest.mark.parametrize(
+    ("price", "usage"),
+    [
+        (None, Usage(input=1)),
+        (OPUS, None),
+        (Price(input=D(1)), Usage(input=5, cache_read=1)),
+        (Price(cache_read=D(1)), Usage(input=5, cache_read=1)),
+        (Price(input=D(1), cache_write_5m=D(1)), Usage(input=5, cache_write=2, cache_write_1h=1)),
+        (OPUS, Usage(input=1, cache_read=2)),
+    ],
+)
+def test_a_saving_nobody_can_name_is_not_zero(price: Price | None, usage: Usage | None) -> None:
+    assert cache_saving(price, usage) is None
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_cost_and_saving_add_up_to_the_cost_without_a_cache(plain: int, read: int, short: int, long: int) -> None:
+    usage = Usage(input=plain + read + short + long, cache_read=read, cache_write=short + long, cache_write_1h=long)
+    charged, saved = cost(OPUS, usage), cache_saving(OPUS, usage)
+    assert charged is not None and saved is not None
+    assert charged + saved == cost(OPUS, Usage(input=usage.input))
 
 
 def test_a_fee_per_request_is_charged_once() -> None:

@@ -64,10 +64,11 @@ def counts(names: tuple[str, ...]) -> list[sa.Column[Any]]:
 
 def upgrade() -> None:
     op.add_column("llm_usage_log", sa.Column("cache_saving_nano_usd", sa.BigInteger))
-    op.drop_index("ix_llm_usage_log_model_id_started_at", "llm_usage_log")
     op.create_index("ix_llm_usage_log_user_id_started_at", "llm_usage_log", ["user_id", "started_at"])
-    op.create_index("ix_llm_usage_log_failed", "llm_usage_log", ["started_at"], **where("status NOT IN ('open', 'ok')"))
-    op.create_index("ix_llm_usage_log_without_cost", "llm_usage_log", ["started_at"], **where("cost_nano_usd IS NULL AND status <> 'open'"))
+    without_cost = "(cost_nano_usd IS NULL AND status <> 'open')"
+    failed = "(status NOT IN ('open', 'ok') OR error_class IS NOT NULL OR error_message IS NOT NULL)"
+    op.create_index("ix_llm_usage_log_failed", "llm_usage_log", ["started_at"], **where(failed))
+    op.create_index("ix_llm_usage_log_without_cost", "llm_usage_log", ["started_at"], **where(without_cost))
 
     op.create_table(
         "usage_models",
