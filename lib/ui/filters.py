@@ -12,6 +12,7 @@ import streamlit as st
 
 from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, custom, preset
 from lib.errors import InvalidValue
+from lib.registry import Model
 from lib.ui.context import Page
 
 DEFAULT_RANGE: PresetName = "7d"
@@ -60,7 +61,7 @@ def draw(page: Page, title: str) -> None:
         )
         _custom(page)
         st.button("Refresh", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
-    models = page.registry.models()
+    models = known_models(page)
     names = distinct({model.model_key: model.display_name for model in models})
     providers = distinct({model.provider.slug: model.provider.display_name for model in models})
     with st.expander("Filters", icon=":material/filter_list:", expanded=any(name.startswith("by-") for name in st.query_params)):
@@ -138,6 +139,11 @@ def _custom(page: Page) -> None:
 
 def _words(first: date, last: date) -> str:
     return f"{first:%d %b}" if first == last else f"{first:%d %b} – {last:%d %b}"
+
+
+def known_models(page: Page) -> list[Model]:
+    """Return every model that calls may name, sample ones too."""
+    return [*page.registry.models(), *page.registry.models(sample=True)]
 
 
 def distinct(words: Mapping[str, str]) -> Mapping[str, str]:

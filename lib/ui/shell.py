@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from lib.access import Role
-from lib.ui import filters, problems
+from lib.ui import filters, problems, sample_notice
 from lib.ui.context import guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -16,6 +16,8 @@ ICON = Path(__file__).parent / "icon.svg"
 
 PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
+    ("Observe", "pages/observe/overview.py", "Overview", ":material/dashboard:"),
+    ("Observe", "pages/observe/costs.py", "Costs", ":material/payments:"),
     ("Observe", "pages/observe/usage.py", "Usage", ":material/monitoring:"),
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
@@ -33,7 +35,9 @@ def run() -> None:
     page = st.navigation(navigation())
     try:
         if page.title in SHARED_FILTERS:
-            filters.draw(guard(Role.MEMBER), page.title)
+            reader = guard(Role.MEMBER)
+            filters.draw(reader, page.title)
+            sample_notice.label(reader)
         page.run()
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)

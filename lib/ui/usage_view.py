@@ -9,19 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from lib import analytics
-from lib.analytics import Call, Comparison, Percentiles, Scope, Totals
+from lib.analytics import By, Call, Comparison, Percentiles, Scope, Totals
 from lib.money import exact_usd, format_usd, usd
-from lib.ui import charts
+from lib.ui import calls_table, charts
 from lib.ui import format as fmt
 from lib.ui.charts import Series
 from lib.ui.colors import OTHER, Look, look
 from lib.ui.context import Page
-from lib.ui.filters import SOURCE_WORDS, STATUS_WORDS, View
+from lib.ui.filters import View, known_models
 
 SHOWN_MODELS = 7
 """Models drawn by themselves in a chart; the rest are one grey series."""
-CHOSEN_CALL = "chosen-call"
-"""The session's note of the call whose row was just chosen; a later run must not open its drawer again."""
 _OUTCOMES = (
     ("ok", "OK", Look("#059669")),
     ("error", "Error", Look("#DC2626", "/")),
@@ -46,12 +44,12 @@ class Usage:
         self._scope = Scope.of(page.principal)
         self._page = page
         self._view = view
-        self._numbers: Mapping[str, int] = {model.model_key: model.id for model in page.registry.models()}
-        asked = (self._engine, self._scope, view.range, view.filters)
+        self._numbers: Mapping[str, int] = {model.model_key: model.id for model in known_models(page)}
+        self.asked = asked = (self._engine, self._scope, view.range, view.filters)
         self.totals: Comparison = analytics.usage_totals(*asked)
         self._all = analytics.usage_series(*asked)
-        self._times = [bucket.start for bucket in self._all.buckets]
-        self._partial = bool(self._all.buckets) and self._all.buckets[-1].partial
+        self.times = [bucket.start for bucket in self._all.buckets]
+        self.partial = bool(self._all.buckets) and self._all.buckets[-1].partial
         self._latency: Sequence[Percentiles | None] = analytics.latency_series(*asked)
 
     @property
@@ -62,7 +60,7 @@ class Usage:
     def headline(self) -> None:
         """Draw the four headline figures with their trend and the change against the period before."""
         now, before = self.totals.current, self.totals.previous
-        whole = -1 if self._partial else None  # a period still running would end every trend in a fall
+        whole = -1 if self.partial else None  # a period still running would end every trend in a fall
         values = self._all.lines[0].values[:whole] if self._all.lines else ()
         p95, p95_before = self._p95(self._view.range), self._p95(self._view.range.previous())
         share, share_before = error_rate(now), error_rate(before)
@@ -128,28 +126,32 @@ class Usage:
 
     def cost_by_model(self) -> None:
         """Draw cost over time, stacked by model, the dearest ones by themselves."""
-        lines = analytics.usage_series(self._engine, self._scope, self._view.range, self._view.filters, by="model").lines
-        lines = [line for line in lines if any(t.cost_nano_usd for t in line.values)]
+        self.cost_over_time("model")
+
+    def cost_over_time(self, by: By) -> None:
+        """Draw cost over time, stacked by model, provider, source or user; the dearest ones by themselves."""
+        every = analytics.usage_series(*self.asked, by=by).lines
+        lines = [line for line in every if any(t.cost_nano_usd for t in line.values)]
         shown = [
             Series(
                 line.label,
                 [float(usd(t.cost_nano_usd)) for t in line.values],
-                self._look(line.key),
+                self.look_of(line.key) if by == "model" else look(place),
                 [f"{exact_usd(t.cost_nano_usd)}" + (f" + {t.unpriced} unpriced" if t.unpriced else "") for t in line.values],
             )
-            for line in lines[:SHOWN_MODELS]
+            for place, line in enumerate(lines[:SHOWN_MODELS], start=1)
         ]
         if rest := lines[SHOWN_MODELS:]:
-            sums = [sum(line.values[i].cost_nano_usd for line in rest) for i in range(len(self._times))]
-            shown.append(Series("Other models", [float(usd(n)) for n in sums], OTHER, [exact_usd(n) for n in sums]))
+            sums = [sum(line.values[i].cost_nano_usd for line in rest) for i in range(len(self.times))]
+            shown.append(Series(f"Other {by}s", [float(usd(n)) for n in sums], OTHER, [exact_usd(n) for n in sums]))
         charts.bars(
-            self._times,
+            self.times,
             shown,
-            alt="Cost over time by model",
-            key="cost-by-model",
+            alt=f"Cost over time by {by}",
+            key=f"cost-by-{by}",
             empty="No priced call in this range: its calls were free, unpriced or failed.",
             prefix="$",
-            partial=self._partial,
+            partial=self.partial,
         )
 
     def outcomes(self) -> None:
@@ -160,12 +162,12 @@ class Usage:
         }
         shown = [Series(word, [t.attempts for t in lines[key]], style) for key, word, style in _OUTCOMES if key in lines]
         charts.bars(
-            self._times,
+            self.times,
             shown,
             alt="Attempts over time by outcome",
             key="outcomes",
             empty="No attempt in this range.",
-            partial=self._partial,
+            partial=self.partial,
         )
 
     def tokens(self) -> None:
@@ -177,12 +179,12 @@ class Usage:
             if any(part(t) for t in values)
         ]
         charts.bars(
-            self._times,
+            self.times,
             shown,
             alt="Tokens over time by kind",
             key="tokens",
             empty="No call in this range reported its tokens.",
-            partial=self._partial,
+            partial=self.partial,
         )
 
     def latency(self) -> None:
@@ -199,13 +201,13 @@ class Usage:
             for name, part, place in _PERCENTILES
         ]
         charts.lines(
-            self._times,
+            self.times,
             shown,
             alt="Latency over time, median and p95",
             key="latency",
             empty="No answer came through in this range, so there is no latency to show.",
             suffix=f" {unit}",
-            partial=self._partial,
+            partial=self.partial,
         )
 
     def by_model(self) -> None:
@@ -252,53 +254,10 @@ class Usage:
         if not calls:
             st.caption("No call in this view yet.")
             return None
-        slowest = max((c.latency_ms or 0 for c in calls), default=0) or 1
-        frame = pd.DataFrame(
-            {
-                "Time": [c.started_at.astimezone(self._page.timezone) for c in calls],
-                "Model": [c.model_name for c in calls],
-                "Status": [[STATUS_WORDS.get(c.status, c.status)] for c in calls],
-                "Tokens in": [c.input_tokens for c in calls],
-                "Cached": [c.cache_read_tokens for c in calls],
-                "Tokens out": [c.output_tokens for c in calls],
-                "Cost": [call_cost(c) for c in calls],
-                "Latency": [c.latency_ms for c in calls],
-                "First token": [fmt.duration(c.ttft_ms) for c in calls],
-                "Source": [SOURCE_WORDS.get(c.source, c.source) for c in calls],
-                "Error": [c.error_message or "" for c in calls],
-            }
-        )
+        return calls_table.draw(calls, self._page.timezone, key="recent-calls", alt="The latest calls; choose one to see its receipt")
 
-        def choose() -> None:
-            # Called before the next run reads anything: rows are those the reader saw, not what arrived since.
-            rows = st.session_state["recent-calls"]["selection"]["rows"]
-            st.session_state[CHOSEN_CALL] = calls[rows[0]] if rows else None
-
-        st.dataframe(
-            frame,
-            hide_index=True,
-            key="recent-calls",
-            on_select=choose,
-            selection_mode="single-row",
-            placeholder=fmt.MISSING,
-            alt="The latest calls; choose one to see its receipt",
-            column_config={
-                "Time": st.column_config.DatetimeColumn(format="D MMM, HH:mm:ss", width=130),
-                "Model": st.column_config.TextColumn(width=180),
-                "Status": st.column_config.MultiselectColumn(
-                    options=list(STATUS_WORDS.values()), color=["green", "red", "gray", "orange", "blue"], width=110
-                ),
-                **{n: st.column_config.NumberColumn(format="localized", width=90) for n in ("Tokens in", "Cached", "Tokens out")},
-                "Cost": st.column_config.TextColumn(alignment="right", width=110),
-                "Latency": st.column_config.ProgressColumn(format="%d ms", min_value=0, max_value=slowest, width=150),
-                "First token": st.column_config.TextColumn(alignment="right", width=90),
-                "Source": st.column_config.TextColumn(width=110),
-            },
-        )
-        chosen: Call | None = st.session_state.pop(CHOSEN_CALL, None)
-        return chosen
-
-    def _look(self, key: str) -> Look:
+    def look_of(self, key: str) -> Look:
+        """Return how a model is drawn, by its key."""
         return look(self._numbers.get(key, 0))
 
     def _p95(self, range_: analytics.Range) -> float | None:
@@ -311,13 +270,6 @@ def cost_of(totals: Totals) -> str:
     if totals.unpriced and totals.unpriced >= totals.ok + totals.cancelled + totals.interrupted and not totals.cost_nano_usd:
         return format_usd(None)
     return format_usd(totals.cost_nano_usd)
-
-
-def call_cost(call: Call) -> str:
-    """Write one call's cost: a dash while it runs or when it failed before moving a token, else the cost or "unpriced"."""
-    if call.cost_nano_usd is None and (call.status == "open" or (call.status == "error" and not (call.input_tokens or call.output_tokens))):
-        return fmt.MISSING
-    return format_usd(call.cost_nano_usd)
 
 
 def _change(now: float | None, before: float | None) -> str | int | None:

@@ -20,6 +20,8 @@ from lib.ui.context import Console
 ROOT = Path(__file__).parents[2]
 PAGES = {
     "playground": "pages/play/playground.py",
+    "overview": "pages/observe/overview.py",
+    "costs": "pages/observe/costs.py",
     "usage": "pages/observe/usage.py",
     "models": "pages/admin/models.py",
     "providers": "pages/admin/providers.py",

@@ -19,7 +19,7 @@ from lib.chat import Message
 from lib.money import format_usd
 from lib.services import ChatCall
 from lib.store.usage_tables import llm_usage_log
-from lib.ui.usage_view import CHOSEN_CALL
+from lib.ui.calls_table import CHOSEN_CALL
 from tests.analytics.rows import recomputed
 from tests.pages.deck import Deck, charts, clean, nodes, words
 from tests.pages.filling import FREE, PRICED, REFUSED, UNPRICED

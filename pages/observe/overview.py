@@ -1,0 +1,36 @@
+"""Overview: what happened, what it cost, who spent it, and what wants attention."""
+
+import streamlit as st
+
+from lib.access import Role
+from lib.ui import filters, overview_view
+from lib.ui.context import guard
+from lib.ui.usage_view import Usage
+
+page = guard(Role.MEMBER)
+view = filters.view(page)
+usage = Usage(page, view)
+
+usage.headline()
+if usage.is_empty and not view.is_filtered and not page.services.has_sample():
+    overview_view.first_steps(page)
+elif usage.is_empty:
+    st.info(f"No call of the {view.words} matches.", icon=":material/search_off:")
+else:
+    chart, ranked = st.columns([2, 1], gap="small")
+    with chart.container(border=True, height="stretch"):
+        st.markdown("**Cost by model**")
+        usage.cost_over_time("model")
+    with ranked.container(border=True, height="stretch"):
+        st.markdown("**Top models**")
+        overview_view.top(usage, "model")
+    with st.grid(3, min_column_width=300, gap="small"):
+        with st.container(border=True, height="stretch"):
+            st.markdown("**Biggest movers**")
+            overview_view.movers(usage)
+        with st.container(border=True, height="stretch"):
+            st.markdown("**Top users**")
+            overview_view.top(usage, "user")
+        with st.container(border=True, height="stretch"):
+            st.markdown("**Wants attention**")
+            overview_view.problems(usage)

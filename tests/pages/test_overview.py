@@ -1,0 +1,83 @@
+"""The Overview and Costs pages' figures, held against the log, and what they say when there is nothing to show."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from lib.access import LOCAL_ADMIN
+from lib.money import format_usd
+from tests.analytics.rows import recomputed
+from tests.pages.deck import Deck, charts, clean, words
+from tests.pages.filling import UNPRICED
+from tests.pages.test_usage import exact_cost, figure, log
+
+
+def test_a_first_visit_shows_the_way_to_the_first_call_and_offers_sample_data(deck: Deck) -> None:
+    at = deck.open("overview")
+    clean(at)
+    assert [s.value for s in at.subheader] == ["Three steps to the first call"]
+    assert at.button(key="sample-load").label == "Load sample data"
+    assert charts(at) == []
+
+
+def test_sample_data_comes_with_one_button_is_labelled_and_leaves_with_one(deck: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.ui.sample_notice.CALLS", 400)
+    monkeypatch.setattr("lib.ui.sample_notice.DAYS", 6)
+    at = deck.open("overview")
+    at.button(key="sample-load").click().run()
+    clean(at)
+    assert "Sample data" in words(at)
+    assert figure(at, "Requests") != "0"
+    for page in ("usage", "costs"):
+        assert "Made-up calls are among these figures" in words(deck.open(page))
+    at = deck.open("overview")
+    at.button(key="sample-clear").click().run()
+    assert not deck.services.has_sample()
+    assert "Made-up calls" not in words(at)
+
+
+def test_the_overview_ranks_models_by_their_exact_cost(filled: Deck) -> None:
+    at = filled.open("overview")
+    clean(at)
+    told = recomputed(log(filled))
+    assert exact_cost(at) == told.cost_nano_usd > 0
+    top = next(d.value for d in at.dataframe if "Model" in d.value.columns)
+    costs: dict[str, int] = {}
+    for row in log(filled):
+        costs[row["model_name"]] = costs.get(row["model_name"], 0) + (row["cost_nano_usd"] or 0)
+    dearest = max(costs, key=lambda name: costs[name])
+    assert (top["Model"][0], top["Cost"][0]) == (dearest, format_usd(costs[dearest]))
+    assert top["Share"][0] == pytest.approx(costs[dearest] / told.cost_nano_usd)
+
+
+def test_unpriced_calls_are_among_what_wants_attention_and_in_the_queue(filled: Deck) -> None:
+    name = filled.services.registry(LOCAL_ADMIN).get(UNPRICED).display_name
+    at = filled.open("overview")
+    assert f"Unpriced: {name}" in words(at)
+    at = filled.open("costs")
+    clean(at)
+    queue = next(d.value for d in at.dataframe if "Unpriced calls" in d.value.columns)
+    assert name in set(queue["Model"])
+    assert sum(queue["Unpriced calls"]) == recomputed(log(filled)).unpriced
+
+
+@pytest.mark.parametrize("by", ["model", "provider", "user", "source"])
+def test_every_breakdown_of_costs_adds_up_to_the_whole(filled: Deck, by: str) -> None:
+    at = filled.open("costs", by=by.capitalize())
+    clean(at)
+    table = next(d.value for d in at.dataframe if by.capitalize() in d.value.columns and "Course" in d.value.columns)
+    told = recomputed(log(filled))
+    assert sum(table["Requests"]) == told.requests
+    assert sum(table["Share"]) == pytest.approx(1)
+    assert sum(sum(course) for course in table["Course"]) == pytest.approx(told.cost_nano_usd / 1e9)
+
+
+def test_unit_costs_are_the_whole_divided(filled: Deck) -> None:
+    at = filled.open("costs")
+    told = recomputed(log(filled))
+    assert figure(at, "Cost per request") == "\\" + format_usd(round(Decimal(told.cost_nano_usd) / told.requests))
+    assert figure(at, "Blended, per 1M tokens") == "\\" + format_usd(
+        round(Decimal(told.cost_nano_usd) * 1_000_000 / (told.input_tokens + told.output_tokens))
+    )
