@@ -120,7 +120,8 @@ def _exactly(condition: str) -> sa.ColumnElement[bool]:
     return sa.and_(sa.true(), sa.text(condition))
 
 
-_OPEN = _exactly("status = 'open'")
+# By id, or SQLite would rather walk a person's or a day's calls than the short index of open ones.
+_OPEN = llm_usage_log.c.id.in_(sa.select(sa.column("id")).select_from(sa.text("llm_usage_log")).where(_exactly("status = 'open'")))
 
 
 def _read(

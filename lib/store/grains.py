@@ -147,7 +147,7 @@ GRAINS: tuple[Grain, ...] = (
     *_grains("usage_by_user", "usage", ("user",), 1, DAY_SLOTS),
     *_grains("usage_by_model_source", "usage", ("model", "source"), DAY_SLOTS),
     *_grains("usage_latency", "latency", (), 1, 6, DAY_SLOTS),
-    *_grains("usage_latency_by_model", "latency", ("model",), 1, DAY_SLOTS),
+    *_grains("usage_latency_by_model", "latency", ("model",), 1, 6, DAY_SLOTS),
     *_grains("usage_errors", "errors", (), 1, 6, DAY_SLOTS),
     *_grains("usage_errors_by_model", "errors", ("model",), 1, 6, DAY_SLOTS),
 )

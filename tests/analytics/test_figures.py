@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
@@ -21,9 +23,12 @@ from lib.analytics import (
     Scope,
     Totals,
     custom,
+    errors_by,
+    errors_series,
     latency_by,
     latency_percentiles,
     latency_series,
+    movers,
     preset,
     usage_by,
     usage_series,
@@ -81,6 +86,8 @@ def histories(draw: st.DrawFn) -> tuple[ZoneInfo, datetime, list[Row]]:
                 cache_write_1h_tokens=draw(tokens),
                 reasoning_tokens=draw(tokens),
                 cost_nano_usd=draw(st.none() | st.integers(0, 10**12)),
+                cache_saving_nano_usd=draw(st.none() | st.integers(-(10**12), 10**12)),
+                error_class=draw(st.sampled_from([None, "timeout", "quota", "network"])),
                 latency_ms=draw(durations),
                 ttft_ms=draw(durations),
             )
@@ -95,9 +102,18 @@ filters = st.builds(
     sources=st.sampled_from([(), ("api",)]),
     statuses=st.sampled_from([(), (), ("ok",), ("error", "cancelled")]),
     sample=st.sampled_from([None, None, True, False]),
+    users=st.sampled_from([(), (), (), (ADA,), ("", BOB)]),
+    error_classes=st.sampled_from([(), (), (), ("timeout", "quota")]),
 )
 scopes = st.sampled_from([EVERYBODY, EVERYBODY, Scope(ADA)])
 slow = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+
+
+COLUMNS = {"model": "model_key", "provider": "provider", "source": "source", "user": "user_id"}
+
+
+def named(row: Row, column: str) -> str:
+    return row[column] or ""
 
 
 def kept(rows: list[Row], scope: Scope, wanted: Filters) -> list[Row]:
@@ -111,6 +127,8 @@ def kept(rows: list[Row], scope: Scope, wanted: Filters) -> list[Row]:
         and (not wanted.sources or r["source"] in wanted.sources)
         and (not wanted.statuses or r["status"] in wanted.statuses)
         and wanted.sample in (None, r["is_sample"])
+        and (not wanted.users or (r["user_id"] or "") in wanted.users)
+        and (not wanted.error_classes or r["error_class"] in wanted.error_classes)
     ]
 
 
@@ -139,7 +157,7 @@ def assert_close(found: Any, durations: list[int]) -> None:
         assert found is None
         return
     assert found.calls == len(durations)
-    for part, value in ((0.5, found.p50), (0.95, found.p95), (0.99, found.p99)):
+    for part, value in ((0.5, found.p50), (0.9, found.p90), (0.95, found.p95), (0.99, found.p99)):
         exact = nearest_rank(durations, part)
         lower = max(edge for edge in LATENCY_EDGES if edge <= exact)
         upper = min((edge for edge in LATENCY_EDGES if edge > exact), default=lower + 1)
@@ -165,6 +183,7 @@ def test_days(database: Engine, history: tuple[ZoneInfo, datetime, list[Row]], w
 
     assert usage_totals(database, scope, range_, wanted).current == recomputed(expected)
     check_breakdowns(database, scope, range_, wanted, expected)
+    check_errors(database, scope, range_, wanted, expected)
     check_series(database, scope, range_, wanted, expected, lambda moment: moment.astimezone(tz).date())
     assert [b.start.date() for b in range_.buckets()] == [today - timedelta(days=n) for n in reversed(range(days))]
     assert [b.partial for b in range_.buckets()] == [False] * (days - 1) + [True]
@@ -182,6 +201,7 @@ def test_hours(database: Engine, history: tuple[ZoneInfo, datetime, list[Row]], 
     assert range_.start <= now < range_.end <= now + timedelta(hours=1)
     assert usage_totals(database, scope, range_, wanted).current == recomputed(expected)
     check_breakdowns(database, scope, range_, wanted, expected)
+    check_errors(database, scope, range_, wanted, expected)
     check_series(database, scope, range_, wanted, expected, lambda moment: local_hour(moment, tz))
 
 
@@ -196,6 +216,7 @@ def test_the_period_before_is_as_long_and_cut_at_the_same_hour(
     range_ = custom(last - timedelta(days=6), last, now, tz)
     expected = in_days(kept(rows, scope, wanted), tz, last - timedelta(days=7), 7)
     assert usage_totals(database, scope, range_, wanted).previous == recomputed(expected)
+    check_movers(database, scope, range_, wanted, in_days(kept(rows, scope, wanted), tz, last, 7), expected)
 
     running = preset("7d", now, tz)
     before = running.previous()
@@ -205,16 +226,38 @@ def test_the_period_before_is_as_long_and_cut_at_the_same_hour(
 
 
 def check_breakdowns(engine: Engine, scope: Scope, range_: Range, wanted: Filters, expected: list[Row]) -> None:
-    for by, column in (("model", "model_key"), ("provider", "provider"), ("source", "source")):
-        keys = {r[column] for r in expected}
+    for by, column in COLUMNS.items():
+        keys = {named(r, column) for r in expected}
         shares = usage_by(engine, by, scope, range_, wanted)  # type: ignore[arg-type]  # the literals above
-        assert {s.key: s.totals for s in shares} == {k: recomputed([r for r in expected if r[column] == k]) for k in keys}
+        assert {s.key: s.totals for s in shares} == {k: recomputed([r for r in expected if named(r, column) == k]) for k in keys}
         assert [s.totals.cost_nano_usd for s in shares] == sorted((s.totals.cost_nano_usd for s in shares), reverse=True)
         found = latency_by(engine, by, scope, range_, wanted)  # type: ignore[arg-type]
         for key in keys:
-            assert_close(found.get(key), good([r for r in expected if r[column] == key]))
+            assert_close(found.get(key), good([r for r in expected if named(r, column) == key]))
     assert_close(latency_percentiles(engine, scope, range_, wanted), good(expected))
     assert_close(latency_percentiles(engine, scope, range_, wanted, metric="ttft"), good(expected, "ttft_ms"))
+
+
+def check_errors(engine: Engine, scope: Scope, range_: Range, wanted: Filters, expected: list[Row]) -> None:
+    for by, column in (("model", "model_key"), ("provider", "provider"), ("class", "error_class")):
+        shares = errors_by(engine, by, scope, range_, wanted)  # type: ignore[arg-type]  # the literals above
+        counted = Counter((r["error_class"], r[column]) for r in expected if r["error_class"])
+        assert {(s.error_class, s.key): s.attempts for s in shares} == counted
+        assert [s.attempts for s in shares] == sorted(counted.values(), reverse=True)
+
+
+def check_movers(engine: Engine, scope: Scope, range_: Range, wanted: Filters, now: list[Row], before: list[Row]) -> None:
+    for by, column in COLUMNS.items():
+        costs: dict[str, list[int]] = {}
+        for which, rows in enumerate((before, now)):
+            for row in rows:
+                costs.setdefault(named(row, column), [0, 0])[which] += row["cost_nano_usd"] or 0
+        changed = {key: tuple(pair) for key, pair in costs.items() if pair[0] != pair[1]}
+        found = movers(engine, by, scope, range_, wanted, limit=9)  # type: ignore[arg-type]
+        assert {m.key: (m.before_nano, m.after_nano) for m in found} == changed
+        sizes = [abs(m.after_nano - m.before_nano) for m in found]
+        assert sizes == sorted(sizes, reverse=True)
+        assert movers(engine, by, scope, range_, wanted, limit=1) == found[:1]  # type: ignore[arg-type]
 
 
 def check_series(
@@ -227,13 +270,17 @@ def check_series(
     in_bucket = [[r for r in expected if step_of(r["started_at"]) == step_of(b.start)] for b in buckets]
     (total,) = usage_series(engine, scope, range_, wanted).lines
     assert total.values == tuple(recomputed(rows) for rows in in_bucket)
-    for by, column in (("model", "model_key"), ("provider", "provider"), ("source", "source")):
+    for by, column in COLUMNS.items():
         series = usage_series(engine, scope, range_, wanted, by=by)  # type: ignore[arg-type]
-        assert {line.key for line in series.lines} == {r[column] for r in expected}
+        assert {line.key for line in series.lines} == {named(r, column) for r in expected}
         for line in series.lines:
-            assert line.values == tuple(recomputed([r for r in rows if r[column] == line.key]) for rows in in_bucket)
+            assert line.values == tuple(recomputed([r for r in rows if named(r, column) == line.key]) for rows in in_bucket)
     for line in usage_series(engine, scope, range_, wanted, by="status").lines:
         assert [v.attempts for v in line.values] == [len([r for r in rows if r["status"] == line.key]) for rows in in_bucket]
+    errors = errors_series(engine, scope, range_, wanted)
+    assert {line.error_class for line in errors.lines} == {r["error_class"] for r in expected if r["error_class"]}
+    for failed in errors.lines:
+        assert failed.values == tuple(len([r for r in rows if r["error_class"] == failed.error_class]) for rows in in_bucket)
     for found, rows in zip(latency_series(engine, scope, range_, wanted), in_bucket, strict=True):
         assert_close(found, good(rows))
 
@@ -255,4 +302,42 @@ def test_a_single_call_is_its_own_percentile(engine: Engine) -> None:
     insert(engine, [logged(started_at=now, latency_ms=7)])
     found = latency_percentiles(engine, EVERYBODY, preset("24h", now, ZoneInfo("UTC")))
     assert found is not None
-    assert (found.calls, found.p50, found.p95, found.p99) == (1, 7, 7, 7)
+    assert (found.calls, found.p50, found.p90, found.p95, found.p99) == (1, 7, 7, 7, 7)
+
+
+def test_every_measure_of_the_rollups_is_a_figure_in_the_same_order() -> None:
+    """Sums are read by place: a measure out of order would show tokens as dollars."""
+    assert tuple(field.name for field in fields(Totals)) == tuple(name for name, _ in MEASURES)
+
+
+def test_every_wide_row_of_a_rollup_is_used(engine: Engine) -> None:
+    """A range of months at half-hour edges, counted from days, blocks and half-hours, is the same as counted from the log."""
+    now = datetime(2026, 3, 5, 12, 10, tzinfo=UTC)
+    rows = [
+        logged(
+            started_at=now - timedelta(minutes=53 * n),
+            model_key=f"m{n % 3}",
+            model_id=n % 3,
+            source=("api", "cli")[n % 2],
+            user_id=(ADA, BOB, None)[n % 3],
+            cost_nano_usd=n,
+            latency_ms=n,
+            error_class=None if n % 7 else "timeout",
+        )
+        for n in range(2_600)
+    ]
+    insert(engine, rows)
+    names: tuple[PresetName, ...] = ("7d", "90d")
+    for name in names:
+        range_ = preset(name, now, ZoneInfo("Asia/Kolkata"))
+        expected = [r for r in rows if range_.start <= r["started_at"] < range_.end]
+        for wanted in (
+            Filters(),
+            Filters(models=("m1",)),
+            Filters(sources=("api",)),
+            Filters(users=(ADA,)),
+            Filters(users=(ADA,), models=("m0",)),
+        ):
+            check_breakdowns(engine, EVERYBODY, range_, wanted, kept(expected, EVERYBODY, wanted))
+            check_errors(engine, EVERYBODY, range_, wanted, kept(expected, EVERYBODY, wanted))
+        check_series(engine, EVERYBODY, range_, Filters(), expected, lambda moment: moment.astimezone(ZoneInfo("Asia/Kolkata")).date())

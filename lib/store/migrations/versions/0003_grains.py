@@ -43,6 +43,7 @@ ROLLUPS: tuple[tuple[str, tuple[Key, ...], tuple[str, ...]], ...] = (
     ("usage_latency_3h", (SAMPLE, BUCKET), LATENCY),
     ("usage_latency_day", (SAMPLE, BUCKET), LATENCY),
     ("usage_latency_by_model", (MODEL, BUCKET), LATENCY),
+    ("usage_latency_by_model_3h", (MODEL, BUCKET), LATENCY),
     ("usage_latency_by_model_day", (MODEL, BUCKET), LATENCY),
     ("usage_errors", (SAMPLE, CLASS), ERRORS),
     ("usage_errors_3h", (SAMPLE, CLASS), ERRORS),

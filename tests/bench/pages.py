@@ -1,0 +1,169 @@
+"""Bench: the queries of each analytics page at two sizes of the log, from rollups and from the raw log.
+
+A page is the list of analytics calls it makes; each is measured for readers in two timezones, over a week and over 90 days.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from lib import analytics
+from lib.analytics import EVERYBODY, CallFilters, PresetName, Range
+from lib.store.grains import MEASURES
+from lib.store.types import epoch_ms
+from tests.bench.filling import NOW, fill
+
+Query = Callable[[Engine, Range], object]
+
+PAGES: Mapping[str, tuple[Query, ...]] = {
+    "Overview": (
+        lambda e, r: analytics.usage_totals(e, EVERYBODY, r),
+        lambda e, r: analytics.usage_series(e, EVERYBODY, r),
+        lambda e, r: analytics.usage_series(e, EVERYBODY, r, by="model"),
+        lambda e, r: analytics.latency_series(e, EVERYBODY, r),
+        lambda e, r: analytics.latency_percentiles(e, EVERYBODY, r),
+        lambda e, r: analytics.usage_by(e, "user", EVERYBODY, r),
+        lambda e, r: analytics.movers(e, "model", EVERYBODY, r),
+        lambda e, r: analytics.problems(e, EVERYBODY, r),
+    ),
+    "Costs": (
+        lambda e, r: analytics.usage_totals(e, EVERYBODY, r),
+        lambda e, r: analytics.usage_series(e, EVERYBODY, r, by="model"),
+        lambda e, r: analytics.usage_by(e, "model", EVERYBODY, r),
+    ),
+    "Resilience": (
+        lambda e, r: analytics.usage_series(e, EVERYBODY, r, by="status"),
+        lambda e, r: analytics.errors_series(e, EVERYBODY, r),
+        lambda e, r: analytics.errors_by(e, "model", EVERYBODY, r),
+        lambda e, r: analytics.usage_by(e, "model", EVERYBODY, r),
+        lambda e, r: analytics.usage_by(e, "provider", EVERYBODY, r),
+        lambda e, r: analytics.latency_by(e, "model", EVERYBODY, r),
+        lambda e, r: analytics.latency_by(e, "model", EVERYBODY, r, metric="ttft"),
+        lambda e, r: analytics.blacklist(e),
+    ),
+    "Requests": (
+        lambda e, r: analytics.calls_page(e, EVERYBODY, r),
+        lambda e, r: analytics.count_calls(e, EVERYBODY, r),
+    ),
+}
+"""The analytics calls of each page."""
+
+FILTERS: Mapping[str, CallFilters] = {
+    "none": CallFilters(),
+    "model": CallFilters(models=("model-3-large",)),
+    "provider": CallFilters(providers=("provider-2",)),
+    "user": CallFilters(users=(f"{3 * 79764919:08x}-0000-4000-8000-{3:012x}",)),
+    "source": CallFilters(sources=("cli",)),
+    "failed": CallFilters(statuses=("error",)),
+    "error class": CallFilters(error_classes=("timeout",)),
+    "error text": CallFilters(text="slow down"),
+    "unpriced": CallFilters(unpriced_only=True),
+    "slow": CallFilters(min_latency_ms=14_000),
+    "model, failed": CallFilters(models=("model-3-large",), statuses=("error",)),
+    "model never called": CallFilters(models=("nobody",)),
+    "text never said": CallFilters(text="nobody said this"),
+    "cost never reached": CallFilters(min_cost_nano=10**15),
+}
+ZONES = ("UTC", "Asia/Kolkata")
+RANGES: tuple[PresetName, ...] = ("24h", "7d", "30d", "90d")
+TARGET_GROWTH, TARGET_RAW = 1.5, 60
+
+
+def page_times(engine: Engine, *, rounds: int = 7) -> dict[tuple[str, str, str], float]:
+    """Return the milliseconds of each page's queries by (page, range, timezone), medians of warm runs."""
+    found: dict[tuple[str, str, str], float] = {}
+    for zone in ZONES:
+        for name in RANGES:
+            range_ = analytics.preset(name, NOW, ZoneInfo(zone))
+            for page, queries in PAGES.items():
+                found[page, name, zone] = _median(partial(_draw, engine, range_, queries), rounds)
+    return found
+
+
+def _draw(engine: Engine, range_: Range, queries: Sequence[Query]) -> None:
+    for query in queries:
+        query(engine, range_)
+
+
+def list_times(engine: Engine, *, rounds: int = 5) -> dict[str, tuple[float, float]]:
+    """Return the milliseconds of (a page of calls, their number) for each filter, over 90 days."""
+    range_ = analytics.preset("90d", NOW, ZoneInfo("Asia/Kolkata"))
+    return {
+        name: (
+            _median(partial(analytics.calls_page, engine, EVERYBODY, range_, filters), rounds),
+            _median(partial(analytics.count_calls, engine, EVERYBODY, range_, filters), rounds),
+        )
+        for name, filters in FILTERS.items()
+    }
+
+
+def raw_ms(engine: Engine, range_: Range) -> float:
+    """Return the milliseconds of the Costs page by grouping the raw log: totals of two periods, by day and model, by model."""
+    sums = ", ".join(f"sum({expression})" for _, expression in MEASURES)
+    before = range_.previous()
+    within = "status <> 'open' AND started_at >= :low AND started_at < :high"
+    day = "(started_at - :low) / 86400000"
+    now = {"low": epoch_ms(range_.start), "high": epoch_ms(range_.end)}
+    then = {"low": epoch_ms(before.start), "high": epoch_ms(before.end)}
+    began = time.perf_counter()
+    with engine.connect() as connection:
+        for select, group, given in (("", "", now), ("", "", then), (f"{day}, model_key, ", "1, 2", now), ("model_key, ", "1", now)):
+            text = f"SELECT {select}{sums} FROM llm_usage_log WHERE {within}" + (f" GROUP BY {group}" if group else "")
+            connection.execute(sa.text(text), given).all()
+    return (time.perf_counter() - began) * 1e3
+
+
+def measure_pages(small: int, large: int, *, folder: str | None = None) -> list[dict[str, Any]]:
+    """Measure and return rows of {name, ratio, target, details}: growth of each page, rollups against the log, size."""
+    with TemporaryDirectory(dir=folder) as made:
+        files = {calls: Path(made) / f"{calls}.db" for calls in (small, large)}
+        engines = {calls: fill(file, calls) for calls, file in files.items()}
+        try:
+            times = {calls: page_times(engine) for calls, engine in engines.items()}
+            rows = [_growth(page, small, large, times) for page in PAGES]
+            range_ = analytics.preset("90d", NOW, ZoneInfo("Asia/Kolkata"))
+            raw, rolled = raw_ms(engines[large], range_), times[large]["Costs", "90d", "Asia/Kolkata"]
+            rows.append(
+                {
+                    "name": f"Costs page over 90 days: raw log / rollups at {large:,} calls",
+                    "ratio": round(raw / rolled, 1),
+                    "target": TARGET_RAW,
+                    "at_least": True,
+                    "details": {"raw_ms": round(raw), "rollups_ms": round(rolled, 1)},
+                }
+            )
+        finally:
+            for engine in engines.values():
+                engine.dispose()
+    return rows
+
+
+def _growth(page: str, small: int, large: int, times: Mapping[int, Mapping[tuple[str, str, str], float]]) -> dict[str, Any]:
+    keys = [key for key in times[small] if key[0] == page]
+    ratios = {key: times[large][key] / times[small][key] for key in keys}
+    return {
+        "name": f"{page} page's queries at {large:,} calls / at {small:,}, worst range and timezone",
+        "ratio": round(max(ratios.values()), 2),
+        "target": TARGET_GROWTH,
+        "details": {f"{name} {zone} ms": [round(times[calls][page, name, zone], 1) for calls in (small, large)] for _, name, zone in keys},
+    }
+
+
+def _median(run: Callable[[], object], rounds: int) -> float:
+    run()
+    found = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        run()
+        found.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(found)
