@@ -15,17 +15,11 @@ from lib.access import LOCAL_ADMIN
 from lib.registry import Registry
 from lib.services import Services
 from lib.settings import Settings, load_settings
+from lib.ui import shell
 from lib.ui.context import Console
 
 ROOT = Path(__file__).parents[2]
-PAGES = {
-    "playground": "pages/play/playground.py",
-    "overview": "pages/observe/overview.py",
-    "costs": "pages/observe/costs.py",
-    "usage": "pages/observe/usage.py",
-    "models": "pages/admin/models.py",
-    "providers": "pages/admin/providers.py",
-}
+PAGES = {Path(file).stem: file for _, file, _, _ in shell.PAGES}
 _UNREAD = {"id", "form_id", "key", "element_id", "hash", "script", "spec", "config", "arrow_data", "vega_lite_chart", "columns", "element"}
 """Fields of a drawn element that the browser uses and nobody reads."""
 _NOT_FOR_PEOPLE = re.compile(r"\b(None(?! needed)|nan|NaN|NaT|null|Traceback|Error\(|object at 0x)\b")

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from lib.access import Principal, Role
 from lib.store.schema import credentials
-from lib.ui import context
+from lib.ui import context, shell
 from tests.pages.deck import PAGES, Deck, charts, clean, go, words
 from tests.pages.filling import KEY
 
 ENVIRONMENT_KEY = "sk-env-zyxwvutsrqponmlkjihgfedcba9876543210"
 MIA = Principal("00000000-0000-4000-8000-0000000000ff", "Mia", Role.MEMBER)
-FIRST_WORDS = {
-    "playground": "Playground",
-    "usage": "Usage",
-    "models": "Models",
-    "providers": "Providers",
-}
+FIRST_WORDS = {Path(file).stem: title for _, file, title, _ in shell.PAGES}
 
 
 @pytest.mark.parametrize("page", PAGES)
