@@ -19,6 +19,8 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Observe", "pages/observe/overview.py", "Overview", ":material/dashboard:"),
     ("Observe", "pages/observe/costs.py", "Costs", ":material/payments:"),
     ("Observe", "pages/observe/usage.py", "Usage", ":material/monitoring:"),
+    ("Observe", "pages/observe/requests.py", "Requests", ":material/list_alt:"),
+    ("Observe", "pages/observe/resilience.py", "Resilience", ":material/health_and_safety:"),
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
 )

@@ -1,0 +1,40 @@
+"""Resilience: what failed and why, who came through, whom the router avoids, and how long answers took."""
+
+from functools import partial
+
+import streamlit as st
+
+from lib.access import Role
+from lib.ui import filters, requests_view
+from lib.ui.context import guard
+from lib.ui.resilience_view import Resilience
+
+page = guard(Role.MEMBER)
+requests_view.follow()
+view = filters.view(page)
+resilience = Resilience(page, view)
+
+if resilience.is_empty and view.is_filtered:
+    st.info(f"No call of the {view.words} matches these filters.", icon=":material/search_off:")
+elif resilience.is_empty:
+    st.info(f"No calls in the {view.words}. Send one from the playground and it appears here a second later.", icon=":material/forum:")
+    st.page_link("pages/play/playground.py", label="Open the playground", icon=":material/arrow_forward:")
+else:
+    st.caption("Choose a row or a cell of any table to see the calls behind it.")
+    with st.grid(2, min_column_width=380, gap="small"):
+        for title, draw in (
+            ("Attempts by outcome", resilience.outcomes),
+            ("Errors by class", resilience.errors),
+            ("Success rate by provider", partial(resilience.success, "provider")),
+            ("Success rate by model", partial(resilience.success, "model")),
+            ("Time to first token by model", partial(resilience.latency, "ttft")),
+            ("Latency by model", partial(resilience.latency, "latency")),
+        ):
+            with st.container(border=True):
+                st.markdown(f"**{title}**")
+                draw()
+    st.subheader("Errors by model", anchor=False)
+    resilience.errors_by_model()
+if resilience.sees_blacklist:
+    st.subheader("Blacklist", anchor=False)
+    resilience.blacklist()
