@@ -19,9 +19,10 @@ from playwright.sync_api import Locator, Page, expect
 from lib.access import LOCAL_ADMIN
 from lib.services import Services, open_services
 from lib.settings import load_settings
+from lib.ui import shell
 from tests.serving import ROOT, Server, clean_environ
 
-PAGES = {"Playground": "/", "Usage": "/usage", "Models": "/models", "Providers": "/providers"}
+PAGES = {title: "/" if place == 0 else f"/{Path(file).stem}" for place, (_, file, title, _) in enumerate(shell.PAGES)}
 """Title and address of every page."""
 SETTLED = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 MARKER_X = 16
@@ -121,7 +122,7 @@ def answer(tab: Page) -> Locator:
 
 def figures(tab: Page) -> Locator:
     """Return the strips of figures, one under each finished answer."""
-    return tab.get_by_text("tokens/s")
+    return tab.get_by_text(re.compile(r"first token [\d–]"))
 
 
 def cells(tab: Page, name: str) -> Locator:
@@ -155,9 +156,9 @@ def holds(folder: Path, secret: str) -> list[str]:
 
 
 @contextmanager
-def services(server: Server) -> Iterator[Services]:
-    """Work on a running server's data from outside the browser, as another process does."""
-    opened = open_services(load_settings({"MODELDECK_DATA_DIR": str(server.data_dir)}, server.data_dir))
+def services(data_dir: Path) -> Iterator[Services]:
+    """Work on a data folder from outside the browser, as another process does, whether or not a server runs on it."""
+    opened = open_services(load_settings({"MODELDECK_DATA_DIR": str(data_dir)}, data_dir))
     try:
         yield opened
     finally:
@@ -166,17 +167,17 @@ def services(server: Server) -> Iterator[Services]:
 
 def connect(server: Server, slug: str, base_url: str, key: str, *, switch_on: Sequence[str]) -> None:
     """Set a provider up from outside the browser, while the server runs."""
-    with services(server) as opened:
+    with services(server.data_dir) as opened:
         registry = opened.registry(LOCAL_ADMIN)
         opened.connect(LOCAL_ADMIN, registry.provider(slug), key, base_url=base_url, tested=False)
         registry.set_active([registry.get(model).id for model in switch_on], True)
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 15.0) -> None:
-    """Look again and again until something holds."""
+def eventually(holds: Callable[[], bool], otherwise: str = "it never came true", seconds: float = 15.0) -> None:
+    """Look again and again until something holds; ``otherwise`` says what is wrong when it never does."""
     between, end = threading.Event(), time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, f"not so within {seconds:g} s"
+        assert time.monotonic() < end, otherwise
         between.wait(0.05)
 
 

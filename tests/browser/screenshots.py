@@ -109,7 +109,7 @@ def main() -> int:
     """Fill a folder that is thrown away afterwards, and draw every page at each width in light and dark."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder, serve(Path(folder)) as server:
-        with on.services(server) as services:
+        with on.services(server.data_dir) as services:
             print(f"{showcase.fill(services)} calls made up")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
