@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
 from lib.store.database import HEAD, MIGRATIONS, REVISIONS, check, upgrade
+from lib.store.engine import open_engine, writing
 from lib.store.grains import postgres_metadata
 from lib.store.schema import PRIVATE, metadata
 from lib.store.triggers import install, problems, remove
+from lib.store.usage_tables import llm_usage_log
+from lib.store.verify import verify
 from tests.postgres import PostgresServer
+from tests.store.calls import START, closed, expected, shown
 
 
 @pytest.fixture
@@ -175,3 +183,24 @@ def test_installing_removes_a_trigger_of_an_earlier_version(database_engine: Eng
             ).scalar()
             == 0
         )
+
+
+def test_calls_of_an_earlier_version_are_counted_when_it_is_upgraded(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """The grains of before are thrown away: figures must come from the log again, not start at nothing."""
+    name = postgres_server.create()
+    engines = [open_engine(SecretStr(f"sqlite:///{tmp_path / 'old.db'}")), postgres_server.engine(name)]
+    for engine in engines:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        with writing(engine).begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0002")
+            for days in (0, 1, 40):
+                connection.execute(sa.insert(llm_usage_log).values(closed(started_at=START + timedelta(days=days))))
+        upgrade(engine)
+        report = verify(engine)
+        assert (report.problems, report.counts["usage_by_model_day"]) == ((), 3)
+        with engine.connect() as connection:
+            assert shown(connection) == expected(connection)
+        engine.dispose()
+    postgres_server.drop(name)
