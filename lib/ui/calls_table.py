@@ -17,6 +17,8 @@ from lib.ui.filters import SOURCE_WORDS, STATUS_WORDS
 
 CHOSEN_CALL = "chosen-call"
 """The session's note of the call whose row was just chosen; a later run must not open its drawer again."""
+_FEW, _TALL = 10, 647
+"""Up to how many rows a table is as high as they are, and how many pixels one is high that a page is made for."""
 _COUNTS = ("Tokens in", "Cached", "Tokens out")
 
 
@@ -34,6 +36,7 @@ def draw(calls: Sequence[Call], timezone: ZoneInfo, *, key: str, alt: str, detai
     st.dataframe(
         pd.DataFrame(_columns(calls, timezone, detailed)),
         hide_index=True,
+        height=_TALL if detailed and len(calls) > _FEW else "auto",
         key=key,
         on_select=choose,
         selection_mode="single-row",
@@ -60,22 +63,22 @@ def _columns(calls: Sequence[Call], timezone: ZoneInfo, detailed: bool) -> Mappi
     }
     if any(c.is_sample for c in calls):
         columns["Sample"] = ["Sample" if c.is_sample else "" for c in calls]
-    if detailed:
-        columns["Provider"] = [safe(c.provider_name) for c in calls]
-    columns["Status"] = [[STATUS_WORDS.get(c.status, c.status)] for c in calls]
-    if detailed:
-        columns["Error class"] = [c.error_class or "" for c in calls]
     columns |= {
-        "Tokens in": [c.input_tokens for c in calls],
-        "Cached": [c.cache_read_tokens for c in calls],
-        "Tokens out": [c.output_tokens for c in calls],
+        "Status": [[STATUS_WORDS.get(c.status, c.status)] for c in calls],
         "Cost": [call_cost(c) for c in calls],
         "Latency": [c.latency_ms for c in calls],
         "First token": [fmt.duration(c.ttft_ms) for c in calls],
+        "Tokens in": [c.input_tokens for c in calls],
+        "Cached": [c.cache_read_tokens for c in calls],
+        "Tokens out": [c.output_tokens for c in calls],
         "Source": [SOURCE_WORDS.get(c.source, c.source) for c in calls],
     }
     if detailed:
-        columns["User"] = [safe(c.user_name or "") for c in calls]
+        columns |= {
+            "Provider": [safe(c.provider_name) for c in calls],
+            "User": [safe(c.user_name or "") for c in calls],
+            "Error class": [c.error_class or "" for c in calls],
+        }
     return columns | {"Error": [safe(c.error_message or "") for c in calls]}
 
 

@@ -126,7 +126,7 @@ class Requests:
         count = analytics.count_calls(self._engine, self._scope, self._view.range, self._filters)
         with st.container(horizontal=True, vertical_alignment="center"):
             with st.container(width="stretch"):
-                st.markdown(f"**{_counted(count)}** in the {self._view.words}, retries counted one by one")
+                st.markdown(f"**{_counted(count)}**, retries included")
             self._download(count)
             self._turn("Newest", ":material/first_page:", _Place(place.asked), enabled=shown.newer is not None)
             self._turn("Newer", ":material/chevron_left:", _Place(place.asked, after=shown.newer), enabled=shown.newer is not None)
@@ -158,7 +158,7 @@ class Requests:
         def turn() -> None:
             st.session_state[_PLACE] = to
 
-        st.button(label, icon=icon, key=f"requests-{label.lower()}", disabled=not enabled, on_click=turn)
+        st.button(label, icon=icon, key=f"turn-{label.lower()}", disabled=not enabled, on_click=turn)
 
     def _download(self, count: int | None) -> None:
         st.download_button(

@@ -13,7 +13,7 @@ from lib.analytics import Metric, Scope, Totals
 from lib.ui import charts
 from lib.ui import format as fmt
 from lib.ui.charts import Series
-from lib.ui.colors import Look, look
+from lib.ui.colors import OTHER, Look, look
 from lib.ui.context import Page
 from lib.ui.csv_export import safe
 from lib.ui.filters import View, known_models
@@ -23,6 +23,9 @@ from lib.ui.usage_view import Usage
 By = Literal["model", "provider"]
 _LOOKS: Mapping[str, Look] = {kind: look(place) for place, kind in enumerate(ERROR_CLASSES, start=1)}
 _ALL = "All"
+SHOWN_CLASSES = 6
+"""Classes of error drawn by themselves in the chart; the rest are one grey series, and named in the table."""
+_TIMES: Mapping[str, Metric] = {"Time to first token": "ttft", "Total time": "latency"}
 
 
 class Resilience:
@@ -51,9 +54,12 @@ class Resilience:
     def errors(self) -> None:
         """Draw failed attempts over time by class of error."""
         series = analytics.errors_series(*self._asked)
+        shown = [Series(line.error_class, line.values, _LOOKS.get(line.error_class, OTHER)) for line in series.lines[:SHOWN_CLASSES]]
+        if rest := series.lines[SHOWN_CLASSES:]:
+            shown.append(Series("Other classes", [sum(counts) for counts in zip(*(line.values for line in rest), strict=True)], OTHER))
         charts.bars(
             [bucket.start for bucket in series.buckets],
-            [Series(line.error_class, line.values, _LOOKS.get(line.error_class, look(0))) for line in series.lines],
+            shown,
             alt="Errors over time by class",
             key="errors-by-class",
             empty="No attempt failed in this range.",
@@ -67,8 +73,8 @@ class Resilience:
             by.title(): [safe(s.label) for s in shares],
             "Success": [success_rate(s.totals) for s in shares],
             "Attempts": [s.totals.attempts for s in shares],
-            "OK": [s.totals.ok for s in shares],
             "Errors": [s.totals.errors for s in shares],
+            "OK": [s.totals.ok for s in shares],
             "Interrupted": [s.totals.interrupted for s in shares],
             "Stopped": [s.totals.cancelled for s in shares],
         }
@@ -87,6 +93,7 @@ class Resilience:
                     format="percent",
                     min_value=0,
                     max_value=1,
+                    width=120,
                     help="Attempts that came through, of all but those the reader stopped.",
                 ),
                 **{name: st.column_config.NumberColumn(format="localized", width=80) for name in list(frame)[2:]},
@@ -153,8 +160,12 @@ class Resilience:
             },
         )
 
-    def latency(self, metric: Metric) -> None:
-        """Draw how long the answers of each model took, the slowest first."""
+    def latency(self) -> None:
+        """Draw how long the answers of each model took, to the first token or to the last, the slowest first."""
+        words = st.segmented_control(
+            "What is timed", list(_TIMES), default=next(iter(_TIMES)), required=True, key="timed", label_visibility="collapsed"
+        )
+        metric = _TIMES[words]
         found = analytics.latency_by(*self._by("model"), metric=metric)
         if not found:
             st.caption("No answer came through in this range, so there is nothing to time.")
@@ -173,7 +184,7 @@ class Resilience:
         _table(
             frame,
             f"{metric}-by-model",
-            f"{'Time to first token' if metric == 'ttft' else 'Latency'} by model, the slowest first",
+            f"{words} by model, the slowest first",
             lambda row, _: lead(model=[keys[row]], status=["ok"]),
             {
                 "Answers": st.column_config.NumberColumn(format="localized", width=80),
@@ -216,5 +227,5 @@ def _table(
         selection_mode=["single-row", "single-cell"],
         placeholder=fmt.MISSING,
         alt=f"{alt}; choose a row or a cell to see its calls",
-        column_config={"Model": st.column_config.TextColumn(width=190), **config},
+        column_config={name: st.column_config.TextColumn(width=165, pinned=True) for name in ("Model", "Provider")} | dict(config),
     )

@@ -27,14 +27,14 @@ else:
             ("Errors by class", resilience.errors),
             ("Success rate by provider", partial(resilience.success, "provider")),
             ("Success rate by model", partial(resilience.success, "model")),
-            ("Time to first token by model", partial(resilience.latency, "ttft")),
-            ("Latency by model", partial(resilience.latency, "latency")),
         ):
             with st.container(border=True):
                 st.markdown(f"**{title}**")
                 draw()
     st.subheader("Errors by model", anchor=False)
     resilience.errors_by_model()
+    st.subheader("How long answers took", anchor=False)
+    resilience.latency()
 if resilience.sees_blacklist:
     st.subheader("Blacklist", anchor=False)
     resilience.blacklist()
