@@ -24,7 +24,7 @@ OTHER = Look("#9CA3AF")
 
 
 def look(number: int) -> Look:
-    """Return the look of a model by its registry id, the same wherever and whenever it is drawn."""
+    """Return the look of a model by its lasting number, the same wherever and whenever it is drawn."""
     if number <= 0:
         return OTHER
     place, cycle = (number - 1) % PALETTE, (number - 1) // PALETTE % len(_PATTERNS)

@@ -59,7 +59,7 @@ def lead(**chosen: Sequence[str]) -> None:
 def follow() -> None:
     """Go to the Requests page when ``lead`` said so; call it before a page reads anything."""
     if st.session_state.pop(_FOLLOWED, False):
-        st.switch_page(PAGE_FILE)
+        st.switch_page(PAGE_FILE, query_params={})
 
 
 @dataclass(frozen=True)

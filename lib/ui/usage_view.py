@@ -16,7 +16,7 @@ from lib.ui import format as fmt
 from lib.ui.charts import Series
 from lib.ui.colors import OTHER, Look, look
 from lib.ui.context import Page
-from lib.ui.filters import View, known_models
+from lib.ui.filters import View
 
 SHOWN_MODELS = 7
 """Models drawn by themselves in a chart; the rest are one grey series."""
@@ -44,7 +44,7 @@ class Usage:
         self._scope = Scope.of(page.principal)
         self._page = page
         self._view = view
-        self._numbers: Mapping[str, int] = {model.model_key: model.id for model in known_models(page)}
+        self._numbers: Mapping[str, int] = analytics.model_numbers(self._engine)
         self.asked = asked = (self._engine, self._scope, view.range, view.filters)
         self.totals: Comparison = analytics.usage_totals(*asked)
         self._all = analytics.usage_series(*asked)
