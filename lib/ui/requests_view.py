@@ -29,17 +29,10 @@ _READ_AT_ONCE = 1_000
 _PLACE = "requests-place"
 """The session's note of the page of calls on show: what was asked, and where the page begins."""
 _FOLLOWED = "requests-follow"
-_OWN: Mapping[str, Any] = {
-    "q": "",
-    "by-error": [],
-    "by-user": [],
-    "min-cost": None,
-    "max-cost": None,
-    "min-latency": None,
-    "max-latency": None,
-    "unpriced": False,
-}
-"""The keys of the page's own filters and what they are when they let everything through."""
+_OWN = ("q", "by-error", "by-user", "min-cost", "max-cost", "min-latency", "max-latency", "unpriced")
+"""The keys of the page's own filters."""
+_IN_ADDRESS = frozenset(("error",))
+"""Filters handed over in the address: a control that is not drawn yet writes nothing there of what the session tells it."""
 _WHO_DAYS = 3_650
 ERROR_CLASSES: tuple[ErrorKind, ...] = get_args(ErrorKind)
 
@@ -49,17 +42,22 @@ def lead(**chosen: Sequence[str]) -> None:
 
     The range and the shared filters stay as they are; filters of the Requests page that were left there are taken back.
     """
-    for key, value in _OWN.items():
-        st.session_state[key] = value
+    for key in _OWN:
+        st.session_state.pop(key, None)
+    address: dict[str, list[str]] = {}
     for name, values in chosen.items():
-        st.session_state[f"by-{name}"] = list(values)
-    st.session_state[_FOLLOWED] = True
+        if name in _IN_ADDRESS:
+            address[f"by-{name}"] = list(values)
+        else:
+            st.session_state[f"by-{name}"] = list(values)
+    st.session_state[_FOLLOWED] = address
 
 
 def follow() -> None:
     """Go to the Requests page when ``lead`` said so; call it before a page reads anything."""
-    if st.session_state.pop(_FOLLOWED, False):
-        st.switch_page(PAGE_FILE, query_params={})
+    address = st.session_state.pop(_FOLLOWED, None)
+    if address is not None:
+        st.switch_page(PAGE_FILE, query_params=address)
 
 
 @dataclass(frozen=True)
