@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import streamlit as st
