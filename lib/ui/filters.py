@@ -153,9 +153,10 @@ def distinct(words: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _choice(label: str, words: Mapping[str, str], key: str) -> None:
+    gone = [value for value in st.session_state.get(f"by-{key}") or () if value not in words]  # calls outlive the model they name
     st.multiselect(
         label,
-        list(words),
+        [*words, *gone],
         format_func=lambda value: words.get(value, value),
         key=f"by-{key}",
         bind="query-params",

@@ -28,7 +28,8 @@ MOST_EXPORTED = 10_000
 _READ_AT_ONCE = 1_000
 _PLACE = "requests-place"
 """The session's note of the page of calls on show: what was asked, and where the page begins."""
-_FOLLOWED = "requests-follow"
+FOLLOWED = "requests-follow"
+"""The session's note that a row was chosen: what the address of the Requests page is to say."""
 _OWN = ("q", "by-error", "by-user", "min-cost", "max-cost", "min-latency", "max-latency", "unpriced")
 """The keys of the page's own filters."""
 _IN_ADDRESS = frozenset(("error",))
@@ -50,12 +51,12 @@ def lead(**chosen: Sequence[str]) -> None:
             address[f"by-{name}"] = list(values)
         else:
             st.session_state[f"by-{name}"] = list(values)
-    st.session_state[_FOLLOWED] = address
+    st.session_state[FOLLOWED] = address
 
 
 def follow() -> None:
     """Go to the Requests page when ``lead`` said so; call it before a page reads anything."""
-    address = st.session_state.pop(_FOLLOWED, None)
+    address = st.session_state.pop(FOLLOWED, None)
     if address is not None:
         st.switch_page(PAGE_FILE, query_params=address)
 

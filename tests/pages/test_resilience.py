@@ -15,9 +15,11 @@ from lib.access import Principal, Role
 from lib.analytics import Totals
 from lib.store.engine import writing
 from lib.store.schema import hint_events, model_compatibility_hints
+from lib.store.usage_tables import llm_usage_log
 from lib.ui import context
+from lib.ui.requests_view import FOLLOWED
 from lib.ui.resilience_view import success_rate
-from tests.pages.deck import Deck, charts, clean, words
+from tests.pages.deck import Deck, charts, clean, go, words
 from tests.pages.filling import PRICED
 from tests.pages.test_usage import log
 
@@ -137,3 +139,20 @@ def test_a_member_is_told_nothing_of_other_peoples_errors(filled: Deck, monkeypa
     text = clean(at)
     assert "No such model" not in text and "three times" not in text
     assert [h.value for h in at.subheader] == []
+
+
+@pytest.mark.parametrize("model", [PRICED, "left-the-registry"])
+def test_what_was_chosen_is_what_the_list_of_calls_is_narrowed_to(filled: Deck, model: str) -> None:
+    with writing(filled.services.engine).begin() as connection:
+        connection.execute(sa.update(llm_usage_log).where(llm_usage_log.c.model_key == PRICED).values(model_key=model))
+    at = filled.open("resilience", range="30d")
+    at.session_state["by-model"] = [model]  # as the table's callback does, which this bench cannot press
+    at.session_state[FOLLOWED] = {"by-error": ["timeout"]}
+    at.run()
+    told = log(filled, lambda r: r["model_key"] == model and r["error_class"] == "timeout", days=30)
+    for _ in range(2):
+        clean(at)
+        assert at.title[0].value == "Requests"
+        assert list(at.multiselect(key="by-model").value) == [model]
+        assert list(table(at, "Error class")["Error"]) == [r["error_message"] for r in told] != []
+        go(at, "requests")
