@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 from lib.analytics.filters import NO_FILTERS, Filters
 from lib.analytics.ranges import Range, Scope
 from lib.analytics.usage import usage_by
+from lib.sample import SampleHint, sample_hints
 from lib.store.faults import store_faults
 from lib.store.schema import hint_events, llm_models, model_compatibility_hints
 
@@ -49,7 +50,10 @@ class Problem:
 
 
 def blacklist(engine: Engine) -> list[Blacklisted]:
-    """Return every blacklisted pair of provider and model, the newest first; ``since`` is its last "blacklisted" event."""
+    """Return every blacklisted pair of provider and model, the newest first; ``since`` is its last "blacklisted" event.
+
+    Sample models are told of too: their state is kept apart from the hints, where the router would read it.
+    """
     hints, events = model_compatibility_hints.c, hint_events.c
     since = (
         sa.select(sa.func.max(events.at))
@@ -69,7 +73,22 @@ def blacklist(engine: Engine) -> list[Blacklisted]:
     ).where(hints.is_blacklisted)
     with store_faults(), engine.connect() as connection:
         found = [Blacklisted(*row) for row in connection.execute(query)]
+    found += [_of_sample(hint) for hint in sample_hints(engine) if hint.is_blacklisted]
     return sorted(found, key=lambda b: (-b.since.timestamp() if b.since else 0.0, b.provider, b.model))
+
+
+def _of_sample(hint: SampleHint) -> Blacklisted:
+    return Blacklisted(
+        hint.provider,
+        hint.model,
+        hint.blacklist_reason,
+        hint.blacklisted_at,
+        hint.error_count,
+        hint.success_count,
+        hint.last_error_type,
+        hint.last_error_message,
+        hint.last_error_time,
+    )
 
 
 def problems(

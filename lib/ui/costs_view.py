@@ -9,6 +9,7 @@ from lib import analytics
 from lib.analytics import By, Totals
 from lib.money import exact_usd, format_usd, usd
 from lib.ui import format as fmt
+from lib.ui.overview_view import lead_to_calls
 from lib.ui.usage_view import Usage, cost_of
 
 BREAKDOWNS: tuple[By, ...] = ("model", "provider", "user", "source")
@@ -85,7 +86,9 @@ def table(usage: Usage, by: By) -> None:
         frame,
         hide_index=True,
         key=f"costs-{by}",
-        alt=f"Cost by {by}, dearest first",
+        on_select=lambda: lead_to_calls(f"costs-{by}", by, [share.key for share in shares]),
+        selection_mode="single-row",
+        alt=f"Cost by {by}, dearest first; choose one to see its calls",
         column_config={
             by.capitalize(): st.column_config.TextColumn(pinned=True, width=190),
             "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=120),
@@ -120,7 +123,9 @@ def unpriced(usage: Usage) -> None:
         frame,
         hide_index=True,
         key="unpriced",
-        alt="Models with unpriced calls",
+        on_select=lambda: lead_to_calls("unpriced", "model", [share.key for share in shares]),
+        selection_mode="single-row",
+        alt="Models with unpriced calls; choose one to see its calls",
         column_config={
             "Of all attempts": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
             **{n: st.column_config.NumberColumn(format="localized") for n in ("Unpriced calls", "Tokens in", "Tokens out")},

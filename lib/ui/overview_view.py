@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +14,7 @@ from lib.money import exact_usd, format_usd
 from lib.ui import format as fmt
 from lib.ui import sample_notice
 from lib.ui.context import Page
+from lib.ui.requests_view import lead
 from lib.ui.usage_view import Usage, cost_of
 
 TOP = 5
@@ -28,7 +29,7 @@ _NEXT_STEPS: Mapping[str, tuple[str, str, str, str]] = {
 
 
 def top(usage: Usage, by: By) -> None:
-    """Draw what spends most as a short ranked table with its share of the whole."""
+    """Draw what spends most as a short ranked table with its share of the whole; a row leads to its calls."""
     shares = analytics.usage_by(usage.asked[0], by, *usage.asked[1:])[:TOP]
     whole = max(usage.totals.current.cost_nano_usd, 1)
     frame = pd.DataFrame(
@@ -43,13 +44,21 @@ def top(usage: Usage, by: By) -> None:
         frame,
         hide_index=True,
         key=f"top-{by}",
-        alt=f"The {by}s that cost most",
+        on_select=lambda: lead_to_calls(f"top-{by}", by, [share.key for share in shares]),
+        selection_mode="single-row",
+        alt=f"The {by}s that cost most; choose one to see its calls",
         column_config={
             "Requests": st.column_config.NumberColumn(format="compact", width=80),
             "Cost": st.column_config.TextColumn(alignment="right", width=90),
             "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
         },
     )
+
+
+def lead_to_calls(table: str, by: By, keys: Sequence[str]) -> None:
+    """Go to the calls behind the row just chosen."""
+    for row in st.session_state[table].selection.rows:
+        lead(**{by: [keys[row]]})
 
 
 def movers(usage: Usage) -> None:
