@@ -22,6 +22,7 @@ from lib.ui.usage_view import Usage
 
 By = Literal["model", "provider"]
 _LOOKS: Mapping[str, Look] = {kind: look(place) for place, kind in enumerate(ERROR_CLASSES, start=1)}
+_REST = Look(OTHER.color, ".")
 _ALL = "All"
 SHOWN_CLASSES = 6
 """Classes of error drawn by themselves in the chart; the rest are one grey series, and named in the table."""
@@ -56,7 +57,7 @@ class Resilience:
         series = analytics.errors_series(*self._asked)
         shown = [Series(line.error_class, line.values, _LOOKS.get(line.error_class, OTHER)) for line in series.lines[:SHOWN_CLASSES]]
         if rest := series.lines[SHOWN_CLASSES:]:
-            shown.append(Series("Other classes", [sum(counts) for counts in zip(*(line.values for line in rest), strict=True)], OTHER))
+            shown.append(Series("Other classes", [sum(counts) for counts in zip(*(line.values for line in rest), strict=True)], _REST))
         charts.bars(
             [bucket.start for bucket in series.buckets],
             shown,
