@@ -4,9 +4,6 @@
 again as a script, which draws the page shell.
 """
 
-# Heavy modules are imported here so that the start pays for them, not the first visitor.
-import pandas  # noqa: F401
-import plotly.graph_objects  # noqa: F401
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from lib.access import Role
-from lib.ui import filters, problems, sample_notice
+from lib.ui import filters, problems, sample_notice, warm
 from lib.ui.context import guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -43,6 +43,7 @@ def run() -> None:
         page.run()
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)
+    warm.up()
 
 
 def navigation() -> dict[str, list[st.Page]]:
