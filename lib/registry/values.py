@@ -16,6 +16,9 @@ CAPABILITIES = ("streaming", "tools", "vision", "json", "reasoning", "caching", 
 SAMPLE = "sample"
 """The kind of the providers, and the type of the models, that made-up calls belong to; no adapter can call them."""
 
+SWITCHED_OFF = "Switched off"
+"""Why a model that is otherwise ready is not usable: an admin's decision, and nothing to mend."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -98,7 +101,7 @@ class Model:
             return "Gone at the provider"
         if self.provider.why_not is not None:
             return self.provider.why_not
-        return None if self.is_active else "Switched off"
+        return None if self.is_active else SWITCHED_OFF
 
     @property
     def usable(self) -> bool:

@@ -66,7 +66,7 @@ def _columns(calls: Sequence[Call], timezone: ZoneInfo, detailed: bool) -> Mappi
     columns |= {
         "Status": [[STATUS_WORDS.get(c.status, c.status)] for c in calls],
         "Cost": [call_cost(c) for c in calls],
-        "Latency": [c.latency_ms for c in calls],
+        "Latency": [None if c.latency_ms is None else c.latency_ms / 1000 for c in calls],
         "First token": [fmt.duration(c.ttft_ms) for c in calls],
         "Tokens in": [c.input_tokens for c in calls],
         "Cached": [c.cache_read_tokens for c in calls],
@@ -95,7 +95,7 @@ def _configuration(slowest: int) -> dict[str, Any]:
         "Error class": column.TextColumn(width=110),
         **{name: column.NumberColumn(format="localized", width=90) for name in _COUNTS},
         "Cost": column.TextColumn(alignment="right", width=110),
-        "Latency": column.ProgressColumn(format="%d ms", min_value=0, max_value=slowest, width=150),
+        "Latency": column.ProgressColumn(format="%.2f s", min_value=0, max_value=slowest / 1000, width=150),
         "First token": column.TextColumn(alignment="right", width=90),
         "Source": column.TextColumn(width=110),
         "User": column.TextColumn(width=120),

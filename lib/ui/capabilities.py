@@ -28,8 +28,8 @@ CAPABILITIES: tuple[Capability, ...] = (
 
 
 def icons(names: Collection[str]) -> str:
-    """Return the icons of the capabilities that set a model apart; streaming and caching are too common to show."""
-    return " ".join(c.icon for c in CAPABILITIES if c.name in names and c.name not in ("streaming", "caching"))
+    """Return the icons of the capabilities that set a model apart."""
+    return " ".join(c.icon for c in _telling(names))
 
 
 def labels(names: Collection[str]) -> list[str]:
@@ -38,5 +38,10 @@ def labels(names: Collection[str]) -> list[str]:
 
 
 def badges(names: Collection[str]) -> str:
-    """Return the capabilities as small Markdown badges with icons."""
-    return " ".join(f":gray-badge[{c.icon} {c.label}]" for c in CAPABILITIES if c.name in names)
+    """Return the capabilities that set a model apart as small Markdown badges."""
+    return " ".join(f":gray-badge[{c.icon} {c.label}]" for c in _telling(names))
+
+
+def _telling(names: Collection[str]) -> list[Capability]:
+    """Leave out streaming and caching, which nearly every model can do."""
+    return [c for c in CAPABILITIES if c.name in names and c.name not in ("streaming", "caching")]

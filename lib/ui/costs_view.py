@@ -9,6 +9,7 @@ from lib import analytics
 from lib.analytics import By, Totals
 from lib.money import exact_usd, format_usd, usd
 from lib.ui import format as fmt
+from lib.ui.csv_export import safe
 from lib.ui.overview_view import lead_to_calls
 from lib.ui.usage_view import Usage, cost_of
 
@@ -56,7 +57,7 @@ def _card(title: str, now: int | None, before: int | None, about: str) -> None:
         (fmt.MISSING if now is None else format_usd(now)).replace("$", "\\$"),
         None if change is None else 0 if abs(change) < 0.0005 else f"{change:+.1%}",
         delta_color="inverse",
-        delta_description="vs the period before" if change is not None else "nothing in the period before",
+        delta_description="vs before" if change is not None else "nothing before",
         border=True,
         height="stretch",
         help=about.replace("$", "\\$"),
@@ -70,7 +71,7 @@ def table(usage: Usage, by: By) -> None:
     whole = max(usage.totals.current.cost_nano_usd, 1)
     frame = pd.DataFrame(
         {
-            by.capitalize(): [share.label for share in shares],
+            by.capitalize(): [safe(share.label) for share in shares],
             "Cost": [cost_of(share.totals) for share in shares],
             "Share": [share.totals.cost_nano_usd / whole for share in shares],
             "Course": [[float(usd(t.cost_nano_usd)) for t in lines.get(share.key, ())] for share in shares],
@@ -90,7 +91,7 @@ def table(usage: Usage, by: By) -> None:
         selection_mode="single-row",
         alt=f"Cost by {by}, dearest first; choose one to see its calls",
         column_config={
-            by.capitalize(): st.column_config.TextColumn(pinned=True, width=190),
+            by.capitalize(): st.column_config.TextColumn(width=190),
             "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=120),
             "Course": st.column_config.AreaChartColumn(width=120, y_min=0),
             **{
@@ -112,7 +113,7 @@ def unpriced(usage: Usage) -> None:
     st.caption(f":red-badge[:material/money_off: {sum(s.totals.unpriced for s in shares):,} unpriced calls] are in no figure above.")
     frame = pd.DataFrame(
         {
-            "Model": [s.label for s in shares],
+            "Model": [safe(s.label) for s in shares],
             "Unpriced calls": [s.totals.unpriced for s in shares],
             "Of all attempts": [s.totals.unpriced / max(s.totals.attempts, 1) for s in shares],
             "Tokens in": [s.totals.input_tokens for s in shares],

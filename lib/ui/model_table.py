@@ -10,10 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from lib.registry import Model
+from lib.registry.values import SWITCHED_OFF
 from lib.ui.capabilities import CAPABILITIES, labels
 from lib.ui.format import MISSING
 
-SWITCHED_OFF, SWITCHED_ON = ":material/toggle_off: Off", ":material/toggle_on: On"
+OFF_BUTTON, ON_BUTTON = ":material/toggle_off: Off", ":material/toggle_on: On"
 USABLE, OFF, BLOCKED = "Usable", "Off", "Needs attention"
 STATUSES = (USABLE, OFF, BLOCKED)
 _COLORS = ("green", "gray", "orange")
@@ -50,10 +51,8 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
         placeholder=MISSING,
         alt="Models with their provider, state, capabilities and prices",
         column_config={
-            "switch": st.column_config.ButtonColumn(
-                "Switch", key=f"{key}-switch", on_click=on_toggle, type="tertiary", width=80, pinned=True
-            ),
-            "name": st.column_config.TextColumn("Model", pinned=True, width=190),
+            "switch": st.column_config.ButtonColumn("Switch", key=f"{key}-switch", on_click=on_toggle, type="tertiary", width=80),
+            "name": st.column_config.TextColumn("Model", width=190),
             "state": st.column_config.MultiselectColumn("State", options=[*STATUSES, "Default"], color=[*_COLORS, "violet"], width=150),
             "why": st.column_config.TextColumn("What to do", width=190),
             "provider": st.column_config.TextColumn("Provider", width=120),
@@ -83,9 +82,9 @@ def _row(model: Model) -> dict[str, Any]:
     price = model.price
     return {
         "name": model.display_name,
-        "switch": SWITCHED_ON if model.is_active else SWITCHED_OFF,
+        "switch": ON_BUTTON if model.is_active else OFF_BUTTON,
         "state": [status(model), *(["Default"] if model.is_default else [])],
-        "why": "" if model.usable else model.why_not or "",
+        "why": "" if model.why_not in (None, SWITCHED_OFF) else model.why_not,
         "provider": model.provider.display_name,
         "input": _price(price.input if price else None),
         "output": _price(price.output if price else None),

@@ -14,6 +14,7 @@ from lib.money import exact_usd, format_usd
 from lib.ui import format as fmt
 from lib.ui import sample_notice
 from lib.ui.context import Page
+from lib.ui.csv_export import safe
 from lib.ui.requests_view import lead
 from lib.ui.usage_view import Usage, cost_of
 
@@ -34,7 +35,7 @@ def top(usage: Usage, by: By) -> None:
     whole = max(usage.totals.current.cost_nano_usd, 1)
     frame = pd.DataFrame(
         {
-            by.capitalize(): [share.label for share in shares],
+            by.capitalize(): [safe(share.label) for share in shares],
             "Requests": [share.totals.requests for share in shares],
             "Cost": [cost_of(share.totals) for share in shares],
             "Share": [share.totals.cost_nano_usd / whole for share in shares],

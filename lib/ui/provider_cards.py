@@ -38,7 +38,9 @@ def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
             return
         with st.container(horizontal=True):
             stored = provider.key.source in ("stored", "unreadable")
-            label = "Replace key" if stored else "Add key" if KINDS[provider.kind].needs_key else "Connect"
+            label = (
+                "Replace key" if stored else "Add key" if KINDS[provider.kind].needs_key else "Edit" if provider.own_base_url else "Connect"
+            )
             if st.button(label, key=f"connect-{provider.slug}", icon=":material/key:"):
                 st.session_state.pop(keys.TESTED, None)
                 keys.connect(page, provider)

@@ -228,5 +228,5 @@ def _table(
         selection_mode=["single-row", "single-cell"],
         placeholder=fmt.MISSING,
         alt=f"{alt}; choose a row or a cell to see its calls",
-        column_config={name: st.column_config.TextColumn(width=165, pinned=True) for name in ("Model", "Provider")} | dict(config),
+        column_config={name: st.column_config.TextColumn(width=165) for name in ("Model", "Provider")} | dict(config),
     )

@@ -16,6 +16,7 @@ from lib.ui import format as fmt
 from lib.ui.charts import Series
 from lib.ui.colors import OTHER, Look, look
 from lib.ui.context import Page
+from lib.ui.csv_export import safe
 from lib.ui.filters import View
 
 SHOWN_MODELS = 7
@@ -117,7 +118,7 @@ class Usage:
             value.replace("$", "\\$"),
             change,
             delta_color=color,
-            delta_description="vs the period before" if change is not None else "nothing in the period before",
+            delta_description="vs before" if change is not None else "nothing before",
             chart_data=trend if any(trend) and len(trend) > 1 else None,
             border=True,
             height="stretch",
@@ -218,7 +219,7 @@ class Usage:
         whole = max(self.totals.current.cost_nano_usd, 1)
         frame = pd.DataFrame(
             {
-                "Model": [s.label for s in shares],
+                "Model": [safe(s.label) for s in shares],
                 "Requests": [s.totals.requests for s in shares],
                 "Tokens in": [s.totals.input_tokens for s in shares],
                 "Cached": [s.totals.cache_read_tokens for s in shares],
@@ -238,7 +239,7 @@ class Usage:
             placeholder=fmt.MISSING,
             alt="Usage by model, dearest first",
             column_config={
-                "Model": st.column_config.TextColumn(pinned=True, width=190),
+                "Model": st.column_config.TextColumn(width=190),
                 **{
                     n: st.column_config.NumberColumn(format="localized")
                     for n in ("Requests", "Tokens in", "Cached", "Tokens out", "Errors", "Unpriced")

@@ -16,13 +16,25 @@ icons = {c.name: c.label for c in CAPABILITIES}
 
 st.title("Models", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input("Search", type="search", placeholder="Name, key or maker", key="q", bind="query-params", width=260)
+    search = st.text_input("Search", type="search", placeholder="Name, key or maker", key="q", bind="query-params", width=220)
     chosen_providers = st.multiselect(
-        "Provider", list(providers), format_func=lambda slug: providers.get(slug, slug), key="provider", bind="query-params", width=220
+        "Provider",
+        list(providers),
+        format_func=lambda slug: providers.get(slug, slug),
+        key="provider",
+        bind="query-params",
+        placeholder="All",
+        width=190,
     )
-    chosen_statuses = st.multiselect("State", table.STATUSES, key="state", bind="query-params", width=220)
+    chosen_statuses = st.multiselect("State", table.STATUSES, key="state", bind="query-params", placeholder="All", width=190)
     chosen_capabilities = st.multiselect(
-        "Capability", list(icons), format_func=lambda name: icons.get(name, name), key="can", bind="query-params", width=220
+        "Capability",
+        list(icons),
+        format_func=lambda name: icons.get(name, name),
+        key="can",
+        bind="query-params",
+        placeholder="All",
+        width=190,
     )
 
 shown = [

@@ -7,7 +7,7 @@ from typing import Any
 from streamlit.testing.v1 import AppTest
 
 from lib.providers import demo
-from lib.ui.model_table import SWITCHED_OFF, SWITCHED_ON
+from lib.ui.model_table import OFF_BUTTON, ON_BUTTON
 from tests.pages.deck import Deck, button, choose, clean, press
 
 TABLE = "models-table"
@@ -34,8 +34,8 @@ def test_every_model_is_listed_in_order_with_its_state_and_what_to_do(deck: Deck
     at = deck.open("models")
     assert shown(at) == [model.model_key for model in deck.admin.models()]
     off, on = row(at, "claude-opus-4-6"), row(at, demo.CHAT)
-    assert (off["switch"], list(off["state"]), off["why"]) == (SWITCHED_OFF, ["Off"], "Needs an Anthropic key")
-    assert (on["switch"], list(on["state"]), on["why"]) == (SWITCHED_ON, ["Usable"], "")
+    assert (off["switch"], list(off["state"]), off["why"]) == (OFF_BUTTON, ["Off"], "Needs an Anthropic key")
+    assert (on["switch"], list(on["state"]), on["why"]) == (ON_BUTTON, ["Usable"], "")
     assert row(at, "vllm-custom")["input"] == "unpriced"
 
 
