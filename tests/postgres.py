@@ -14,13 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
 from lib.store.database import upgrade
 from lib.store.engine import open_engine
+from tests.machine import absent
 
 _NUMBERS = itertools.count(1)
 
@@ -72,10 +72,7 @@ def _binaries() -> Path:
         return found[-1].parent
     if on_path := shutil.which("postgres"):
         return Path(on_path).resolve().parent
-    message = "Postgres is not installed; install the package postgresql to run these tests."
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
+    absent("Postgres is not installed; install the package postgresql to run these tests.")
 
 
 @contextmanager
