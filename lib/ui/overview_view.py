@@ -36,8 +36,8 @@ def top(usage: Usage, by: By) -> None:
     frame = pd.DataFrame(
         {
             by.capitalize(): [safe(share.label) for share in shares],
-            "Requests": [share.totals.requests for share in shares],
             "Cost": [cost_of(share.totals) for share in shares],
+            "Requests": [share.totals.requests for share in shares],
             "Share": [share.totals.cost_nano_usd / whole for share in shares],
         }
     )
@@ -50,7 +50,7 @@ def top(usage: Usage, by: By) -> None:
         alt=f"The {by}s that cost most; choose one to see its calls",
         column_config={
             "Requests": st.column_config.NumberColumn(format="compact", width=80),
-            "Cost": st.column_config.TextColumn(alignment="right", width=90),
+            "Cost": st.column_config.TextColumn(alignment="right", width=80),
             "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
         },
     )

@@ -282,7 +282,7 @@ def _change(now: float | None, before: float | None) -> str | int | None:
 
 
 def _points(change: float) -> str | int:
-    return 0 if abs(change) < 0.00005 else f"{change * 100:+.2f} points"
+    return 0 if abs(change) < 0.00005 else f"{change * 100:+.2f} pp"
 
 
 def error_rate(totals: Totals) -> float | None:

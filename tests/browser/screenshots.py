@@ -86,7 +86,7 @@ def _pages(browser: Browser, server: Server) -> None:
     for size in SIZES:
         for scheme in SCHEMES:
             with _tab(browser, size, scheme) as tab:
-                for title in ("Usage", "Models", "Providers"):
+                for title in ("Overview", "Usage", "Models", "Providers"):
                     on.visit(tab, server, title)
                     _shoot(tab, f"{title.lower()}-{size}-{scheme}")
 
