@@ -27,9 +27,11 @@ Subject = Literal["usage", "latency", "errors"]
 Dimension = Literal["model", "user", "source"]
 
 UNPRICED = (
-    "(cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0))"
+    "(cost_nano_usd IS NULL AND status <> 'open'"
+    " AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0))"
 )
-"""SQL: a closed call that may have cost money nobody can name. A failure that moved no token cost nothing anyone reported."""
+"""SQL: a closed call that may have cost money nobody can name. A failure is free only when
+nothing came of it: an answer that broke off after its first token was most likely charged."""
 
 MEASURES: tuple[tuple[str, str], ...] = (
     ("attempts", "1"),

@@ -121,7 +121,8 @@ def footer(answer: Answer) -> None:
 def strip(attempt: Attempt) -> str:
     """Return one line of figures: first token, speed, tokens, cost and where its price is from."""
     usage = attempt.usage
-    parts = [f":material/timer: first token {fmt.duration(attempt.ttft_ms)}"]
+    started = attempt.ttft_ms is not None
+    parts = [f":material/timer: first token {fmt.duration(attempt.ttft_ms)}" if started or usage else ":material/timer: no token came"]
     if usage is None:
         parts.append("tokens not reported")
     else:
@@ -129,7 +130,7 @@ def strip(attempt: Attempt) -> str:
         parts.append(fmt.rate(usage.output, writing or attempt.latency_ms))
         cached = f" ({fmt.count(usage.cache_read)} cached)" if usage.cache_read else ""
         parts.append(f"{fmt.count(usage.input)} in{cached} · {fmt.count(usage.output)} out")
-    if usage is not None or attempt.status != "error":  # a failure that moved no token has no cost to name
+    if usage is not None or started or attempt.status != "error":  # a failure before the first token has no cost to name
         parts.append(f"**{format_usd(attempt.cost_nano_usd).replace('$', '&#36;')}**")
     if attempt.price_source:
         parts.append(PRICE_WORDS.get(attempt.price_source, attempt.price_source))

@@ -49,8 +49,9 @@ def draw(calls: Sequence[Call], timezone: ZoneInfo, *, key: str, alt: str, detai
 
 
 def call_cost(call: Call) -> str:
-    """Write one call's cost: a dash while it runs or when it failed before moving a token, else the cost or "unpriced"."""
-    if call.cost_nano_usd is None and (call.status == "open" or (call.status == "error" and not (call.input_tokens or call.output_tokens))):
+    """Write one call's cost: a dash while it runs or when it failed before a token came, else the cost or "unpriced"."""
+    came_to_nothing = call.status == "error" and call.ttft_ms is None and not (call.input_tokens or call.output_tokens)
+    if call.cost_nano_usd is None and (call.status == "open" or came_to_nothing):
         return fmt.MISSING
     return format_usd(call.cost_nano_usd)
 

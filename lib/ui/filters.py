@@ -87,6 +87,15 @@ def view(page: Page) -> View:
     return View(preset(name, now, page.timezone), filters, f"last {RANGE_WORDS[name]}")
 
 
+def say_empty(view: View, *, narrowed: bool = False) -> None:
+    """Say why a page has nothing to show, and where the first call is made; ``narrowed`` when the page has filters of its own set."""
+    if view.is_filtered or narrowed:
+        st.info(f"No call of the {view.words} matches these filters.", icon=":material/search_off:")
+        return
+    st.info(f"No calls in the {view.words}. Send one from the playground and it appears here a second later.", icon=":material/forum:")
+    st.page_link("pages/play/playground.py", label="Open the playground", icon=":material/arrow_forward:")
+
+
 def set_span(first: date, last: date) -> None:
     """Show the local days from ``first`` to ``last``, both included."""
     st.session_state[SPAN[0]], st.session_state[SPAN[1]] = first.isoformat(), last.isoformat()

@@ -19,7 +19,7 @@ from lib.errors import ErrorKind
 from lib.money import NANO_PER_USD, usd
 from lib.ui import calls_table, csv_export
 from lib.ui.context import Page
-from lib.ui.filters import View, distinct
+from lib.ui.filters import View, distinct, say_empty
 
 PAGE_FILE = "pages/observe/requests.py"
 PER_PAGE = 50
@@ -120,7 +120,7 @@ class Requests:
         """Draw one page of calls with the way to those beside it, and return the call the reader just chose."""
         place, shown = self._read()
         if not shown.calls:
-            self._say_nothing()
+            say_empty(self._view, narrowed=self.is_filtered)
             return None
         count = analytics.count_calls(self._engine, self._scope, self._view.range, self._filters)
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -172,15 +172,6 @@ class Requests:
             if count is None or count > MOST_EXPORTED
             else "Every call of this list.",
         )
-
-    def _say_nothing(self) -> None:
-        if self.is_filtered:
-            st.info(f"No call of the {self._view.words} matches these filters.", icon=":material/search_off:")
-            return
-        st.info(
-            f"No calls in the {self._view.words}. Send one from the playground and it appears here a second later.", icon=":material/forum:"
-        )
-        st.page_link("pages/play/playground.py", label="Open the playground", icon=":material/arrow_forward:")
 
     def _users(self) -> Mapping[str, str]:
         """Return the names of everybody who ever called, so that a choice outlives a change of range."""

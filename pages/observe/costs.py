@@ -14,7 +14,7 @@ usage = Usage(page, view)
 
 costs_view.units(usage)
 if usage.is_empty:
-    st.info(f"No call of the {view.words} matches.", icon=":material/search_off:")
+    filters.say_empty(view)
     st.stop()
 by = st.segmented_control(
     "Broken down by",

@@ -16,7 +16,7 @@ usage.headline()
 if usage.is_empty and not view.is_filtered and not page.services.has_sample():
     overview_view.first_steps(page)
 elif usage.is_empty:
-    st.info(f"No call of the {view.words} matches.", icon=":material/search_off:")
+    filters.say_empty(view)
 else:
     chart, ranked = st.columns([2, 1], gap="small")
     with chart.container(border=True, height="stretch"):

@@ -14,11 +14,8 @@ requests_view.follow()
 view = filters.view(page)
 resilience = Resilience(page, view)
 
-if resilience.is_empty and view.is_filtered:
-    st.info(f"No call of the {view.words} matches these filters.", icon=":material/search_off:")
-elif resilience.is_empty:
-    st.info(f"No calls in the {view.words}. Send one from the playground and it appears here a second later.", icon=":material/forum:")
-    st.page_link("pages/play/playground.py", label="Open the playground", icon=":material/arrow_forward:")
+if resilience.is_empty:
+    filters.say_empty(view)
 else:
     st.caption("Choose a row or a cell of any table to see the calls behind it.")
     with st.grid(2, min_column_width=380, gap="small"):

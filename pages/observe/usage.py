@@ -12,11 +12,8 @@ view = filters.view(page)
 usage = Usage(page, view)
 
 usage.headline()
-if usage.is_empty and view.is_filtered:
-    st.info(f"No call of the {view.words} matches these filters.", icon=":material/search_off:")
-elif usage.is_empty:
-    st.info(f"No calls in the {view.words}. Send one from the playground and it appears here a second later.", icon=":material/forum:")
-    st.page_link("pages/play/playground.py", label="Open the playground", icon=":material/arrow_forward:")
+if usage.is_empty:
+    filters.say_empty(view)
 else:
     with st.grid(2, min_column_width=380, gap="small"):
         for title, draw in (

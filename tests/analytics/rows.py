@@ -62,7 +62,7 @@ def recomputed(rows: Sequence[Row]) -> Totals:
     closed = [r for r in rows if r["status"] != "open"]
 
     def moved_nothing(row: Row) -> bool:
-        return (row["input_tokens"] or 0) + (row["output_tokens"] or 0) == 0
+        return row["ttft_ms"] is None and (row["input_tokens"] or 0) + (row["output_tokens"] or 0) == 0
 
     def summed(column: str) -> int:
         return sum(r[column] or 0 for r in closed)

@@ -74,7 +74,7 @@ def wanted(row: Row, scope: Scope, f: CallFilters) -> bool:
     def within(value: int | None, least: int | None, most: int | None) -> bool:
         return (least is None or (value is not None and value >= least)) and (most is None or (value is not None and value <= most))
 
-    moved_nothing = (row["input_tokens"] or 0) + (row["output_tokens"] or 0) == 0
+    moved_nothing = row["ttft_ms"] is None and (row["input_tokens"] or 0) + (row["output_tokens"] or 0) == 0
     unpriced = row["cost_nano_usd"] is None and row["status"] != "open" and not (row["status"] == "error" and moved_nothing)
     return (
         RANGE.start <= row["started_at"] < RANGE.end

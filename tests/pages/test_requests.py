@@ -108,7 +108,7 @@ def test_a_page_whose_calls_are_gone_gives_way_to_the_newest(filled: Deck, monke
             lambda r: (
                 r["status"] != "open"
                 and r["cost_nano_usd"] is None
-                and not (r["status"] == "error" and not (r["input_tokens"] or r["output_tokens"]))
+                and not (r["status"] == "error" and r["ttft_ms"] is None and not (r["input_tokens"] or r["output_tokens"]))
             ),
         ),
         ({"by-status": "Error", "min-latency": "1"}, lambda r: r["status"] == "error" and r["latency_ms"] >= 1_000),

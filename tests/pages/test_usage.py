@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from lib.access import LOCAL_ADMIN
 from lib.analytics import EVERYBODY, preset, recent_calls
 from lib.chat import Message
+from lib.errors import ProviderError
 from lib.money import format_usd
 from lib.services import ChatCall
 from lib.store.usage_tables import llm_usage_log
@@ -222,3 +224,21 @@ def test_a_request_that_was_tried_twice_shows_both_attempts(filled: Deck) -> Non
     text = clean(at)
     assert f"1. {chosen.model_name} · 210 ms · rate-limit: {REFUSED}" in text
     assert f"2. {chosen.model_name} · 1.50 s · OK" in text
+
+
+def test_an_answer_that_broke_off_after_its_first_token_is_unpriced_not_free(deck: Deck) -> None:
+    call = ChatCall(model="demo-truncated", messages=[Message("user", "Hello")])
+    with pytest.raises(ProviderError):
+        list(deck.services.chat(LOCAL_ADMIN, call))
+    with pytest.raises(ProviderError):
+        list(deck.services.chat(LOCAL_ADMIN, replace(call, model="demo-rate-limit")))
+    at = deck.open("usage")
+    assert [w.value for w in at.warning if w.value.startswith("1 call is unpriced")], "only the one that had begun may have cost something"
+    costs = dict(zip(latest(at)["Model"], latest(at)["Cost"], strict=True))
+    assert (costs["Demo: truncated answer"], costs["Demo: rate limit"]) == ("unpriced", "–")
+
+
+def test_a_page_without_calls_says_so_and_leads_to_the_playground(deck: Deck) -> None:
+    for page in ("usage", "costs", "resilience"):
+        (said,) = [i.value for i in deck.open(page).info]
+        assert said.startswith("No calls in the last 7 days."), page

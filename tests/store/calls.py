@@ -117,7 +117,7 @@ def _measures(row: Any) -> dict[str, int]:
         "errors": int(status == "error"),
         "cancelled": int(status == "cancelled"),
         "interrupted": int(status == "interrupted"),
-        "unpriced": int(row["cost_nano_usd"] is None and not (status == "error" and tokens == 0)),
+        "unpriced": int(row["cost_nano_usd"] is None and not (status == "error" and tokens == 0 and row["ttft_ms"] is None)),
         "latency_ms_sum": row["latency_ms"] or 0,
         "latency_count": int(row["latency_ms"] is not None),
         "ttft_ms_sum": row["ttft_ms"] or 0,

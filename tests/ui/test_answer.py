@@ -140,7 +140,16 @@ def test_the_strip_holds_the_figures_of_a_priced_answer() -> None:
         ({"ttft_ms": None, "latency_ms": None}, "first token – · – · 1,200 in", "tokens/s"),
         ({"ttft_ms": 2_400}, "50 tokens/s", "–"),
         ({"price_source": "manual"}, "price set by hand", "manual"),
-        ({"status": "error", "usage": None, "cost_nano_usd": None, "price_source": None}, "tokens not reported", "unpriced"),
+        (
+            {"status": "error", "usage": None, "cost_nano_usd": None, "price_source": None, "ttft_ms": None},
+            "no token came · tokens not reported",
+            "unpriced",
+        ),
+        (
+            {"status": "error", "usage": None, "cost_nano_usd": None, "price_source": None},
+            "first token 400 ms · tokens not reported · **unpriced**",
+            "out",
+        ),
         ({"status": "cancelled", "usage": None, "cost_nano_usd": None, "price_source": None}, "**unpriced**", "out"),
     ],
 )
