@@ -293,7 +293,11 @@ model_compatibility_hints = Table(
     Column("manual_state", Text),
     Column("cooldown_until", Timestamp),
     Column("cooldown_reason", Text),
+    Column("cooldown_count", Integer, nullable=False, server_default="0"),
     Column("next_probe_at", Timestamp),
+    Column("probe_failures", Integer, nullable=False, server_default="0"),
+    Column("probe_lease_by", UuidText),
+    Column("probe_lease_until", Timestamp),
     *_stamps(),
     UniqueConstraint("provider", "model"),
 )
@@ -310,6 +314,7 @@ hint_events = Table(
     Column("request_id", UuidText),
     Column("actor", Text),
     Index("ix_hint_events_provider_model_at", "provider", "model", "at"),
+    Index("ix_hint_events_event_at", "event", "at"),
 )
 
 sync_runs = Table(
