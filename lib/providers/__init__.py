@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,15 +16,23 @@ from pydantic import SecretStr
 
 from lib.errors import ProviderError
 from lib.net import shared_client
-from lib.providers.adapter import ModelInfo, ProviderAdapter
+from lib.providers.adapter import ByEndpoint, ModelInfo, ProviderAdapter
 from lib.providers.anthropic import Anthropic
-from lib.providers.catalog import KINDS, ProviderKind, default_endpoint
+from lib.providers.catalog import KINDS, ProviderKind, WireFormat, default_endpoint
 from lib.providers.demo import Demo
 from lib.providers.errors import classify
 from lib.providers.openai_chat import OpenAIChat
 from lib.providers.transport import Transport
 
 __all__ = ["KINDS", "ModelInfo", "ProviderAdapter", "ProviderKind", "classify", "default_endpoint", "open_adapter"]
+
+_SPEAKERS: Mapping[WireFormat, tuple[Callable[..., ProviderAdapter], frozenset[str]]] = MappingProxyType(
+    {
+        "openai_chat": (OpenAIChat, frozenset({"include_usage"})),
+        "anthropic": (Anthropic, frozenset({"default_max_tokens"})),
+    }
+)
+"""Who speaks each wire format, and the options it takes."""
 
 _ENDINGS = ("/chat/completions", "/messages", "/models", "/responses")
 
@@ -51,7 +61,7 @@ def open_adapter(
     row = KINDS.get(kind)
     if row is None:
         raise _unusable(kind, f"There is no provider kind {kind!r}; use one of {', '.join(KINDS)}.")
-    if row.protocol is None:
+    if not row.protocols:
         raise _unusable(kind, f"{row.label} models can be listed here, but this version cannot call them yet. Choose another provider.")
     if row.protocol == "demo":
         return Demo(row, **options)
@@ -64,7 +74,22 @@ def open_adapter(
         secret=secret,
         timeout=timeout,
     )
-    return Anthropic(row, transport, **options) if row.protocol == "anthropic" else OpenAIChat(row, transport, **options)
+    return _speaker(row, transport, options)
+
+
+def _speaker(row: ProviderKind, transport: Transport, options: Mapping[str, Any]) -> ProviderAdapter:
+    """Return the adapter of a kind's wire format, or of all of them when it has several."""
+    formats = set(row.protocols.values())
+    known = frozenset[str]().union(*(_SPEAKERS[wire][1] for wire in formats))
+    if unknown := options.keys() - known:
+        raise TypeError(f"{row.kind} takes no option {', '.join(sorted(unknown))}")
+    speakers: dict[WireFormat, ProviderAdapter] = {}
+    for wire in formats:
+        build, taken = _SPEAKERS[wire]
+        speakers[wire] = build(row, transport, **{name: value for name, value in options.items() if name in taken})
+    if len(speakers) == 1:
+        return next(iter(speakers.values()))
+    return ByEndpoint(row, {endpoint: speakers[wire] for endpoint, wire in row.protocols.items()})
 
 
 def _unusable(kind: str, sentence: str) -> ProviderError:

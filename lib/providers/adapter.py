@@ -62,6 +62,27 @@ class Reader(Protocol):
         ...
 
 
+class ByEndpoint:
+    """One provider that speaks several wire formats, each at its own endpoint; the default one lists the models."""
+
+    def __init__(self, kind: ProviderKind, speakers: Mapping[str, ProviderAdapter]) -> None:
+        self._kind = kind
+        self._speakers = speakers
+        self.endpoints = frozenset(speakers)
+
+    def complete(self, request: Request, endpoint: str) -> Completion:
+        """Return the whole answer."""
+        return self._speakers[check_endpoint(self._kind, endpoint)].complete(request, endpoint)
+
+    def stream(self, request: Request, endpoint: str) -> Iterator[Event]:
+        """Yield the answer's events as they arrive."""
+        return self._speakers[check_endpoint(self._kind, endpoint)].stream(request, endpoint)
+
+    def models(self) -> list[ModelInfo]:
+        """Return the models this key may see."""
+        return self._speakers[self._kind.default_endpoint].models()
+
+
 def check_endpoint(kind: ProviderKind, endpoint: str) -> str:
     """Return the endpoint's name without ``v1/``; raise when this kind does not speak it."""
     name = endpoint.strip("/").removeprefix("v1/")

@@ -7,24 +7,26 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-WireFormat = Literal["openai_chat", "anthropic", "demo"]
+WireFormat = Literal["openai_chat", "openai_responses", "anthropic", "google", "ollama", "cohere", "matchaai", "demo"]
 
-CHAT = "chat/completions"
-_CHAT_ONLY = frozenset({CHAT})
+CHAT, RESPONSES = "chat/completions", "responses"
+_CHAT_ONLY: Mapping[str, WireFormat] = MappingProxyType({CHAT: "openai_chat"})
+_NOT_YET: Mapping[str, WireFormat] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class ProviderKind:
     """One kind of provider.
 
-    ``protocol`` names the wire format that calls it, None when this version cannot. ``base_url_suffix`` is
-    added to a base URL that lacks it. ``auth`` is "bearer", "none", or the name of the header that carries the
-    key. ``key_page`` is where a person gets a key.
+    ``protocols`` are the endpoints it can be called through in this version, each with its wire format; none when
+    it cannot be called. ``base_url_suffix`` is added to a base URL that lacks it. ``auth`` is "bearer", "none", or
+    the name of the header that carries the key. ``key_page`` is where a person gets a key. ``settings`` are the
+    names of a provider's settings that are options of its adapter.
     """
 
     kind: str
     label: str
-    protocol: WireFormat | None = "openai_chat"
+    protocols: Mapping[str, WireFormat] = _CHAT_ONLY
     base_url: str | None = None
     base_url_suffix: str = ""
     base_url_env: str | None = None
@@ -34,7 +36,7 @@ class ProviderKind:
     auth: str = "bearer"
     headers: Mapping[str, str] = field(default_factory=dict)
     default_endpoint: str = CHAT
-    endpoints: frozenset[str] = _CHAT_ONLY
+    settings: tuple[str, ...] = ("include_usage",)
     include_usage: bool = True
     """Whether a stream's usage must be, and may be, asked for with stream_options."""
     max_tokens: str = "max_tokens"
@@ -44,6 +46,16 @@ class ProviderKind:
     """Fields of a message that may hold its visible reasoning; the first one with text counts."""
     reasoning_back: str | None = None
     """The field in which an earlier turn's reasoning is handed back; None when the provider wants none."""
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """What it can speak in this version."""
+        return frozenset(self.protocols)
+
+    @property
+    def protocol(self) -> WireFormat | None:
+        """The wire format of its default endpoint, None when this version cannot call it."""
+        return self.protocols.get(self.default_endpoint)
 
 
 _ROWS = (
@@ -58,7 +70,7 @@ _ROWS = (
     ProviderKind(
         "anthropic",
         "Anthropic",
-        protocol="anthropic",
+        protocols=MappingProxyType({"messages": "anthropic"}),
         base_url="https://api.anthropic.com/v1",
         base_url_suffix="/v1",
         key_env="ANTHROPIC_API_KEY",
@@ -66,18 +78,18 @@ _ROWS = (
         auth="x-api-key",
         headers=MappingProxyType({"anthropic-version": "2023-06-01"}),
         default_endpoint="messages",
-        endpoints=frozenset({"messages"}),
+        settings=(),
     ),
     ProviderKind(
         "google",
         "Google",
-        protocol=None,
+        protocols=_NOT_YET,
         base_url="https://generativelanguage.googleapis.com/v1beta",
         key_env="GOOGLE_API_KEY",
         key_page="https://aistudio.google.com/apikey",
         auth="x-goog-api-key",
         default_endpoint="generateContent",
-        endpoints=frozenset({"generateContent"}),
+        settings=(),
     ),
     ProviderKind(
         "azure",
@@ -141,22 +153,22 @@ _ROWS = (
     ProviderKind(
         "cohere",
         "Cohere",
-        protocol=None,
+        protocols=_NOT_YET,
         base_url="https://api.cohere.com",
         key_env="COHERE_API_KEY",
         key_page="https://dashboard.cohere.com/api-keys",
         default_endpoint="v2/chat",
-        endpoints=frozenset({"v2/chat"}),
+        settings=(),
     ),
     ProviderKind(
         "matchaai",
         "MatchaAI",
-        protocol=None,
+        protocols=_NOT_YET,
         base_url_env="MATCHAAI_BASE_URL",
         key_env="MATCHAAI_API_KEY",
         auth="MATCHA-API-KEY",
         default_endpoint="completions",
-        endpoints=frozenset({"completions"}),
+        settings=(),
     ),
     ProviderKind(
         "ollama",
@@ -168,7 +180,7 @@ _ROWS = (
     ),
     ProviderKind("vllm", "vLLM", base_url="http://localhost:8000/v1", base_url_suffix="/v1", needs_key=False),
     ProviderKind("openai-compatible", "OpenAI-compatible", needs_key=False),
-    ProviderKind("demo", "Demo", protocol="demo", needs_key=False, auth="none"),
+    ProviderKind("demo", "Demo", protocols=MappingProxyType({CHAT: "demo"}), needs_key=False, auth="none", settings=("pace",)),
 )
 
 KINDS: Mapping[str, ProviderKind] = MappingProxyType({row.kind: row for row in _ROWS})

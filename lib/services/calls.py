@@ -18,8 +18,6 @@ from lib.routing import Candidate, RoutedCall
 from lib.usage import KeyScope, Source
 
 _BOUNDED = {"temperature": "Temperature", "top_p": "Top-p"}
-_OPTIONS: Mapping[str, tuple[str, ...]] = {"openai_chat": ("include_usage",), "demo": ("pace",)}
-"""Adapter options that a provider's settings may set, by wire protocol."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +85,11 @@ def candidate_of(model: Model, api_key: SecretStr | None, scope: KeyScope | None
 
 def options_of(provider: Provider, max_output_tokens: int | None) -> dict[str, Any]:
     """Return what an adapter is told beside address and key."""
-    protocol = provider.info.protocol if provider.info else None
-    options = {name: provider.settings[name] for name in _OPTIONS.get(protocol or "", ()) if name in provider.settings}
-    if protocol == "anthropic" and max_output_tokens is not None:
+    info = provider.info
+    if info is None:
+        return {}
+    options = {name: provider.settings[name] for name in info.settings if name in provider.settings}
+    if info.protocol == "anthropic" and max_output_tokens is not None:
         options["default_max_tokens"] = max_output_tokens  # this protocol requires a limit: unset means the model's own
     return options
 
