@@ -26,7 +26,7 @@ class ProviderKind:
 
     kind: str
     label: str
-    protocols: Mapping[str, WireFormat] = _CHAT_ONLY
+    protocols: Mapping[str, WireFormat] = field(default_factory=lambda: _CHAT_ONLY)
     base_url: str | None = None
     base_url_suffix: str = ""
     base_url_env: str | None = None
