@@ -52,15 +52,16 @@ class Transport:
         """Return the JSON answer to a POST of a JSON body."""
         return self._answer("POST", path, content=_encoded(body), headers={**self._headers, "content-type": "application/json"})
 
-    def stream(self, path: str, body: Mapping[str, Any]) -> Stream:
+    def stream(self, path: str, body: Mapping[str, Any], framing: Callable[[], sse.Framing] = sse.Decoder) -> Stream:
         """Return the answer to a POST as a stream of JSON events; nothing is sent before it is read."""
+        decoder = framing()
         headers = {
             **self._headers,
             "content-type": "application/json",
-            "accept": "text/event-stream",
+            "accept": decoder.accept,
             "accept-encoding": "identity",  # compression would hold tokens back
         }
-        return Stream(self, lambda: self._open("POST", path, content=_encoded(body), headers=headers))
+        return Stream(self, lambda: self._open("POST", path, content=_encoded(body), headers=headers), decoder)
 
     def fault(self, document: Any, status: int | None = 200) -> ProviderError:
         """Return the error that a document inside an accepted answer describes."""
@@ -126,8 +127,9 @@ class Stream:
     can be used again. Closing that generator earlier closes the connection, which is how a call is cancelled.
     """
 
-    def __init__(self, transport: Transport, send: Callable[[], httpx.Response]) -> None:
+    def __init__(self, transport: Transport, send: Callable[[], httpx.Response], decoder: sse.Framing) -> None:
         self.ended = False
+        self._decoder = decoder
         self._transport = transport
         self._send = send
 
@@ -141,10 +143,10 @@ class Stream:
 
     def _events(self, response: httpx.Response) -> Iterator[Any]:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in ("application/json", "text/html"):
+        decoder = self._decoder
+        if kind == "text/html" or (kind == "application/json" and not decoder.lines):
             yield from self._whole(response)
             return
-        decoder = sse.Decoder()
         feed, parse = decoder.feed, jsons.parse
         chunks = response.iter_bytes() if "content-encoding" in response.headers else response.iter_raw()
         try:
@@ -170,7 +172,7 @@ class Stream:
             return
         yield from self._tail(decoder)
 
-    def _tail(self, decoder: sse.Decoder) -> Iterator[Any]:
+    def _tail(self, decoder: sse.Framing) -> Iterator[Any]:
         """Yield what the end of the bytes completes; a document that is no event is a gateway's error."""
         for _, data in decoder.flush():
             if data == b"[DONE]":
@@ -207,6 +209,8 @@ def _read(response: httpx.Response, limit: int) -> bytes:
 
 def is_error(document: Any) -> bool:
     """Whether a JSON document is an error in one of the envelopes that come with status 200."""
+    if isinstance(document, list):  # Google wraps whatever it says to a stream request in an array
+        return bool(document) and isinstance(document[0], dict) and bool(document[0].get("error"))
     return isinstance(document, dict) and (
         bool(document.get("error")) or document.get("object") == "error" or document.get("type") == "error"
     )
