@@ -13,6 +13,7 @@ from sqlalchemy.engine import Engine
 
 from lib import __version__, sample
 from lib.access import Principal, Role, require
+from lib.analytics import remembering
 from lib.chat import Event
 from lib.credentials import KeyRing, KeyStatus
 from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
@@ -230,7 +231,7 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         # On a thread of its own: a slow probe must not make this process look dead.
         probes = Heartbeat([recovery.run], interval=LOOK_EVERY_S)
         beat = Heartbeat(chores)
-        services = Services(settings, engine, analytics_engine, keys, ledger, router, beat, recovery, probes, clock, origin)
+        services = Services(settings, engine, remembering(analytics_engine), keys, ledger, router, beat, recovery, probes, clock, origin)
         _seed_when_empty(services)
         ledger.register(__version__)
         ledger.mark_interrupted()
