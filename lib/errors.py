@@ -152,6 +152,10 @@ class ProviderError(ModeldeckError):
         return self.kind in TRANSIENT_KINDS
 
 
+class Cancelled(BaseException):
+    """Whoever wanted the answer has left: nobody's failure, so that no handler of failures catches it."""
+
+
 class StreamTruncated(ProviderError):
     """A stream ended before its finish event; what arrived so far is incomplete."""
 
