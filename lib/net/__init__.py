@@ -1,7 +1,7 @@
 """Outbound HTTP: one client for the process, and exchanges over it that end in time and can be cut off from any thread."""
 
 from lib.net.client import LIMITS, TIMEOUT, close_shared_client, new_client, shared_client
-from lib.net.exchange import Exchange
+from lib.net.exchange import Exchange, within
 from lib.net.line import exchanging
 from lib.net.stopper import Stopper, pause
 
@@ -15,4 +15,5 @@ __all__ = [
     "new_client",
     "pause",
     "shared_client",
+    "within",
 ]

@@ -20,7 +20,7 @@ _lock = threading.Lock()
 _shared: httpx.Client | None = None
 
 
-class _Wire(httpx.HTTPTransport):
+class Wire(httpx.HTTPTransport):
     """httpx's own transport over connections that can be hung up on; httpx has no argument for that, its pool has."""
 
     def __init__(self, context: ssl.SSLContext) -> None:
@@ -39,7 +39,7 @@ def new_client(transport: httpx.BaseTransport | None = None) -> httpx.Client:
 
     A redirect would carry the key to an address nobody entered. ``transport`` replaces the network.
     """
-    transport = transport or _Wire(httpx.create_ssl_context(trust_env=False))
+    transport = transport or Wire(httpx.create_ssl_context(trust_env=False))
     return httpx.Client(timeout=TIMEOUT, trust_env=False, follow_redirects=False, transport=transport)
 
 

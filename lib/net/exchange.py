@@ -5,11 +5,26 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from lib.errors import Cancelled
 from lib.net import stopper
+
+
+_patience: ContextVar[float | None] = ContextVar("patience", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Let no exchange wait for bytes longer than so many seconds from now while the block runs; what it does later is its own."""
+    token = _patience.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 class Line(Protocol):
@@ -69,7 +84,8 @@ class Exchange:
     @property
     def left(self) -> float:
         """Seconds left, negative when it has taken too long."""
-        return self._ends - self._clock()
+        ends, patience = self._ends, _patience.get()
+        return (ends if patience is None or patience > ends else patience) - self._clock()
 
 
 def hang_up(connection: socket.socket) -> None:
