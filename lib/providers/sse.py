@@ -37,8 +37,8 @@ class Decoder:
     that is no event at all but looks like a document, which is how gateways put an error into a stream.
     """
 
-    accept = "text/event-stream"
-    lines = False
+    accept: ClassVar[str] = "text/event-stream"
+    lines: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.stray = b""
@@ -95,8 +95,8 @@ class Decoder:
 class JsonLines:
     r"""Split a byte stream into lines, each one document; blank ones are skipped, and ``\r\n`` ends a line too."""
 
-    accept = "application/x-ndjson"
-    lines = True
+    accept: ClassVar[str] = "application/x-ndjson"
+    lines: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.stray = b""
@@ -125,8 +125,8 @@ class JsonLines:
 class DataLines(JsonLines):
     """Split server-sent events written without blank lines between them: every ``data:`` line is an event."""
 
-    accept = "text/event-stream"
-    lines = False
+    accept: ClassVar[str] = "text/event-stream"
+    lines: ClassVar[bool] = False
 
     def _event(self, line: bytes) -> tuple[bytes, bytes] | None:
         if not line.startswith(b"data:"):
