@@ -25,10 +25,15 @@ _UNKNOWN_HERE = frozenset(
 def responses_body(request: Request, kind: ProviderKind, *, stream: bool, reasoning_summary: str | None = None) -> dict[str, Any]:
     """Return the JSON body.
 
-    ``request.extra`` goes in last, as it is but for fields of chat/completions: the output limit takes this
-    endpoint's name, and what it does not know is left out, since a call may come here from there.
+    ``request.extra`` goes in last, as it is, and None there takes a field out. Fields of chat/completions are the
+    exception, since a call may come here from there: the output limit takes this endpoint's name, and what it does
+    not know is left out.
     """
-    extra = {_RENAMED.get(name, name): value for name, value in request.extra.items() if name not in _UNKNOWN_HERE}
+    extra = {
+        _RENAMED.get(name, name): value
+        for name, value in request.extra.items()
+        if name not in _UNKNOWN_HERE and not (value is None and name in _RENAMED)
+    }
     stored = extra.get("store", False) is True
     body: dict[str, Any] = {"model": request.model, "input": list(_items(request, kind, stored)), "store": False}
     reasons = request.reasoning_effort is not None or (reasons_by_default(request.model) and "-chat" not in request.model)
@@ -50,6 +55,8 @@ def responses_body(request: Request, kind: ProviderKind, *, stream: bool, reason
     for name, value in extra.items():
         merged = name in ("reasoning", "text") and isinstance(value, Mapping)
         body[name] = {**body.get(name, {}), **value} if merged else value
+    for name in [name for name, value in extra.items() if value is None]:
+        del body[name]
     return body
 
 
