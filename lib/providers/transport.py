@@ -55,6 +55,7 @@ class Transport:
         self._secrets = (secret,) if secret else ()
         self._timeout: Any = httpx.USE_CLIENT_DEFAULT if timeout is None else timeout
         self.provider = provider
+        self._label = KINDS[provider].label if provider in KINDS else provider
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the JSON answer to a GET."""
@@ -88,9 +89,8 @@ class Transport:
 
     def unreadable(self) -> ProviderError:
         """Return the error of an answer that is not what its protocol says."""
-        return ProviderError(
-            f"{self.provider} sent an answer that cannot be read. Try again, or check the base URL.", kind="network", provider=self.provider
-        )
+        sentence = f"{self._label} sent an answer that cannot be read. Try again, or check the base URL."
+        return ProviderError(sentence, kind="network", provider=self.provider)
 
     def endless(self, exchange: Exchange) -> ProviderError:
         """Return the error of an answer without an end; asking again would bring the same."""
@@ -100,8 +100,7 @@ class Transport:
         else:
             kind = "timeout"
             sentence = "kept the connection open without finishing its answer. Try again later, or choose another model."
-        who = KINDS[self.provider].label if self.provider in KINDS else self.provider
-        return ProviderError(f"{who} {sentence}", kind=kind, provider=self.provider, retryable=False)
+        return ProviderError(f"{self._label} {sentence}", kind=kind, provider=self.provider, retryable=False)
 
     @contextmanager
     def exchange(self) -> Iterator[Exchange]:
@@ -223,6 +222,8 @@ class Stream:
             raise self._transport.failure(None, {}, exception=error) from None
         except httpx.HTTPError:
             raise StreamTruncated(provider=self._transport.provider) from None
+        except sse.Overflow:
+            raise self._transport.endless(exchange) from None
         except MALFORMED:
             raise self._transport.unreadable() from None
         if self.ended:
