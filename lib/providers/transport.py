@@ -94,7 +94,7 @@ class Transport:
 
     def endless(self, exchange: Exchange) -> ProviderError:
         """Return the error of an answer without an end; asking again would bring the same."""
-        if exchange.left > 0:
+        if not exchange.spun_out:
             kind: ErrorKind = "network"
             sentence = "sent more than an answer can be, and was cut off. Check the base URL, or choose another model."
         else:
@@ -110,7 +110,7 @@ class Transport:
             yield exchange
         except ProviderError as error:
             exchange.check()
-            if exchange.left <= 0 and error.kind == "timeout":
+            if exchange.spun_out and error.kind == "timeout":
                 raise self.endless(exchange) from None
             raise
         finally:
@@ -276,7 +276,7 @@ class _Pulse:
             self._heard = now
         elif now - self._heard > KEEP_ALIVE_SECONDS:
             self._exchange.shorten(0)
-        if self._size > LONGEST_STREAM or self._exchange.left <= 0:
+        if self._size > LONGEST_STREAM or self._exchange.spun_out:
             raise self._transport.endless(self._exchange)
 
 
