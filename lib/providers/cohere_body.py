@@ -17,7 +17,7 @@ _BUDGETS = {"minimal": 512, "low": 1024, "medium": 4096, "high": 16384, "xhigh":
 
 
 def chat_body(request: Request, *, stream: bool) -> dict[str, Any]:
-    """Return the JSON body; ``request.extra`` goes in as it is, and last."""
+    """Return the JSON body; ``request.extra`` goes in as it is, and last, and None there takes a field out."""
     body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request)), "stream": stream}
     tools, choice = _tools(request.tools, request.tool_choice)
     optional = {
@@ -31,8 +31,7 @@ def chat_body(request: Request, *, stream: bool) -> dict[str, Any]:
         "thinking": _thinking(request.reasoning_effort),
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
-    body.update(request.extra)
-    return body
+    return jsons.with_extra(body, request.extra)
 
 
 def _messages(request: Request) -> Iterator[dict[str, Any]]:

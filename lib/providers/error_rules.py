@@ -149,6 +149,7 @@ NETWORK = _rule(
     r"\boverloaded\b|\bbad gateway\b|\b(?:service|temporarily|currently) (?:is )?(?:temporarily )?unavailable\b",
     r"\binternal (?:server )?error\b|\bserver (?:had an )?error\b|\bcurrently loading\b|\b(?:at|over|exceeded) capacity\b|\bcapacity exceeded\b",
     r"\bconnection (?:refused|reset|error|aborted|closed|attempt failed)\b|\bnetwork\b|\bunreachable\b|\bupstream\b",
+    r"\bunexpected eof\b|: EOF\b|\bprocess (?:has )?(?:terminated|exited|crashed|no longer running)\b",
     r"\bname resolution\b|\bgetaddrinfo\b|\bname or service not known\b|\bbroken pipe\b|\bmodel (?:is )?too busy\b",
 )
 

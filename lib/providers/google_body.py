@@ -25,7 +25,7 @@ _TOOL_MODES = {"auto": "AUTO", "none": "NONE", "required": "ANY", "any": "ANY"}
 
 
 def generate_body(request: Request) -> dict[str, Any]:
-    """Return the JSON body; ``request.extra`` goes in as it is, its generationConfig field by field, and last."""
+    """Return the JSON body; ``request.extra`` goes in last, its generationConfig field by field."""
     config = {
         "temperature": request.temperature,
         "topP": request.top_p,
@@ -44,10 +44,7 @@ def generate_body(request: Request) -> dict[str, Any]:
         "generationConfig": {name: value for name, value in config.items() if value is not None} or None,
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
-    for name, value in request.extra.items():
-        both = name == "generationConfig" and isinstance(value, Mapping)
-        body[name] = {**body.get(name, {}), **value} if both else value
-    return body
+    return jsons.with_extra(body, request.extra, inside="generationConfig")
 
 
 def _turns(request: Request) -> list[dict[str, Any]]:

@@ -61,6 +61,14 @@ def arguments(value: Any) -> Mapping[str, Any] | str:
     return parsed if isinstance(parsed, dict) else raw
 
 
+def with_extra(body: Mapping[str, Any], extra: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
+    """Return a body with a request's extra fields: None takes a field out, an object at ``inside`` goes in field by field."""
+    merged = {**body, **extra}
+    if inside in extra and isinstance(extra[inside], Mapping):
+        merged[inside] = with_extra(mapping(body.get(inside)), extra[inside])
+    return {name: value for name, value in merged.items() if not (value is None and name in extra)}
+
+
 def written(value: Any) -> str:
     """Return a value as JSON in one line."""
     return json.dumps(value, ensure_ascii=False)

@@ -67,7 +67,7 @@ class MatchaAI:
             raise self._explained(error) from None
 
     def _body(self, request: Request, *, stream: bool) -> dict[str, Any]:
-        """Return the JSON body; ``request.extra`` goes in as it is, its options one by one, and last."""
+        """Return the JSON body; ``request.extra`` goes in last, its options one by one."""
         options: dict[str, Any] = {"includeUsageMetadata": True}
         body: dict[str, Any] = {} if self._mission_id is None else {"mission_id": self._mission_id}
         body.update(_input(request))
@@ -76,10 +76,7 @@ class MatchaAI:
         body["options"] = options
         optional = {"temperature": request.temperature, "max_tokens": request.max_tokens, "stream": stream or None}
         body.update((name, value) for name, value in optional.items() if value is not None)
-        for name, value in request.extra.items():
-            both = name == "options" and isinstance(value, Mapping)
-            body[name] = {**options, **value} if both else value
-        return body
+        return jsons.with_extra(body, request.extra, inside="options")
 
     def _explained(self, error: ProviderError) -> ProviderError:
         """Return a refusal that the missing mission may have caused as one that says so, and that blames no model."""
@@ -106,6 +103,7 @@ class CompletionReader:
 
     def read(self, document: Any) -> Sequence[Event]:
         """Return the events of one event; "done" is the end only when nothing is said after it."""
+        self._refused(document)
         text = "".join(self._texts(document))
         if not text:
             return ()
@@ -119,6 +117,7 @@ class CompletionReader:
 
     def read_whole(self, document: Any) -> Sequence[Event]:
         """Return the events of an unstreamed answer; several texts are paragraphs of one."""
+        self._refused(document)
         if not isinstance(document["output"], list):
             raise ValueError("no output")
         text = "\n\n".join(self._texts(document))
@@ -134,10 +133,12 @@ class CompletionReader:
         """Return the tokens of all models that worked on the answer."""
         return normalise_usage(self._usage) if self._usage else None
 
-    def _texts(self, document: Any) -> Iterator[str]:
+    def _refused(self, document: Any) -> None:
         if document.get("status") == "error" or document.get("error"):
-            said = document.get("error") or document.get("message") or "MatchaAI reported an error without saying which."
+            said = document.get("error") or document.get("message") or "The gateway named no reason."
             raise self._fault({**document, "error": said})
+
+    def _texts(self, document: Any) -> Iterator[str]:
         if document.get("usage_metadata"):
             self._usage = jsons.mapping(document["usage_metadata"])
             number = jsons.mapping(self._usage.get("response")).get("llm_id")

@@ -16,7 +16,7 @@ _EFFORTS = {"none": "low", "minimal": "low", "xhigh": "high", "max": "high"}
 
 
 def chat_body(request: Request, *, stream: bool) -> dict[str, Any]:
-    """Return the JSON body; ``request.extra`` goes in as it is, its options one by one, and last."""
+    """Return the JSON body; ``request.extra`` goes in last, its options one by one."""
     tools = () if request.tool_choice == "none" else request.tools
     options = {
         "temperature": request.temperature,
@@ -35,10 +35,7 @@ def chat_body(request: Request, *, stream: bool) -> dict[str, Any]:
     }
     body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request)), "stream": stream}
     body.update((name, value) for name, value in optional.items() if value is not None and value not in ([], {}))
-    for name, value in request.extra.items():
-        both = name == "options" and isinstance(value, Mapping)
-        body[name] = {**body.get(name, {}), **value} if both else value
-    return body
+    return jsons.with_extra(body, request.extra, inside="options")
 
 
 def _messages(request: Request) -> Iterator[dict[str, Any]]:
