@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lib.routing.recovery import Probe
 
 _DAYS = re.compile(r"(\d{1,5})([dw])")
-_KEPT = 60
+_KEPT = 80
 
 
 @click.group()
@@ -103,7 +103,7 @@ def reset(refs: tuple[str, ...], everything: bool, as_json: bool) -> None:
     with session() as opened:
         desk = opened.services.hints(opened.principal)
         gone = desk.reset(None if everything else [desk.pair(ref) for ref in refs])
-    emit(as_json, [_pair_document(pair) for pair in gone], [f"{pair}: forgotten." for pair in gone] or ["Nothing was noted."])
+    emit(as_json, [_pair_document(pair) for pair in gone], [f"{plain(str(pair))}: forgotten." for pair in gone] or ["Nothing was noted."])
 
 
 @hints.command()
@@ -120,7 +120,7 @@ def cleanup(older_than: str, dry_run: bool, as_json: bool) -> None:
         gone = desk.removable(age) if dry_run else desk.cleanup(age)
     word = "would be removed" if dry_run else "removed"
     document = {"older_than_days": age.days, "dry_run": dry_run, "removed": [_pair_document(pair) for pair in gone]}
-    emit(as_json, document, [f"{pair}: {word}." for pair in gone] or ["There is nothing to clean up."])
+    emit(as_json, document, [f"{plain(str(pair))}: {word}." for pair in gone] or ["There is nothing to clean up."])
 
 
 @hints.command()
@@ -184,7 +184,7 @@ def _decide(ref: str, as_json: bool, change: Any, done: str) -> None:
         pair = desk.pair(ref)
         change(desk, pair)
         hint = next(h for h in desk.all() if h.pair == pair)
-    emit(as_json, _document(hint), [f"{pair} {done}."])
+    emit(as_json, _document(hint), [f"{plain(str(pair))} {done}."])
 
 
 def _document(hint: Hint) -> Any:
@@ -207,7 +207,7 @@ def _listed(found: Sequence[Hint]) -> list[str]:
     if not found:
         return ["Nothing is noted of any model."]
     heads = ["Model", "Errors", "Successes", "State", "Last error"]
-    rows = [[str(h.pair), f"{h.error_count:,}", f"{h.success_count:,}", _state(h), _short(h.last_error_message)] for h in found]
+    rows = [[_short(str(h.pair)), f"{h.error_count:,}", f"{h.success_count:,}", _state(h), _short(h.last_error_message)] for h in found]
     return table(heads, rows)
 
 
