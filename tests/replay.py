@@ -1,8 +1,9 @@
 """A local server that answers as providers do, for tests that need the real thing on a real socket.
 
-With no replies given it speaks for itself, as an OpenAI-compatible and as an Anthropic server at once:
-``POST …/chat/completions``, ``POST …/messages``, ``GET …/models``, and as those of tests/replay_native.py. With replies it sends those, in order, the
-last one again and again; ``recorded(path)`` makes one from a conformance recording.
+With no replies given it speaks for itself, as an OpenAI-compatible and as an Anthropic server at once
+(``POST …/chat/completions``, ``POST …/responses``, ``POST …/messages``, ``GET …/models``), and as those of
+tests/replay_native.py. With replies it sends those, in order, the last one again and again; ``recorded(path)`` makes
+one from a conformance recording.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests import replay_native
+from tests import replay_native, replay_responses
 
 WORDS = ("Water", " is", " wet", " because", " it", " sticks", " to", " you", ".")
 TEXT = "".join(WORDS)
@@ -215,6 +216,9 @@ def _own_reply(request: Received) -> Reply:
         return Reply(anthropic_stream(), content_type="text/event-stream") if streamed else Reply(anthropic_whole())
     if request.path.endswith("/chat/completions"):
         return Reply(openai_stream(), content_type="text/event-stream") if streamed else Reply(openai_whole())
+    if request.path.endswith("/responses"):
+        body = replay_responses.responses_stream() if streamed else replay_responses.responses_whole()
+        return Reply(body, content_type="text/event-stream" if streamed else "application/json")
     if native := replay_native.reply(request.path, request.body):
         return Reply(native[0], content_type=native[1])
     return Reply(_json({"detail": "Not Found"}), status=404)
