@@ -175,6 +175,21 @@ def test_a_provider_without_models_is_tested_with_one_it_lists(services: Service
     assert (result.ok, result.cost_nano_usd) == (True, None)
 
 
+def test_a_providers_settings_reach_the_calls_and_the_tests_of_its_models(services: Services) -> None:
+    with ReplayServer(api_key=KEY) as server:
+        registry = services.registry(LOCAL_ADMIN)
+        provider = registry.set_provider("azure", base_url=server.base_url, settings={"api_version": "2024-02-01"})
+        assert services.test_key(LOCAL_ADMIN, provider, KEY).ok
+        services.set_key(LOCAL_ADMIN, provider, KEY, tested=True)
+        model = registry.add_model("azure", "gpt-team", model_key="team")
+        registry.set_active([model.id], True)
+        assert text_of(list(services.chat(LOCAL_ADMIN, ChatCall(HELLO, model="team")))) == TEXT
+        tried, asked = server.requests
+    assert tried.path.endswith("/chat/completions") and "/deployments/" in tried.path
+    assert asked.path.endswith("/openai/deployments/gpt-team/chat/completions")
+    assert "stream_options" not in asked.body  # which that version refuses
+
+
 def test_an_address_nobody_can_call_is_a_sentence(services: Services) -> None:
     provider = services.registry(LOCAL_ADMIN).provider("openai")
     result = services.test_key(LOCAL_ADMIN, provider, KEY, base_url="ftp://nowhere")
