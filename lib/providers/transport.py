@@ -129,7 +129,10 @@ class Transport:
 
     def body(self, response: httpx.Response, exchange: Exchange) -> bytes:
         """Return the whole body of an answer; raise the error of one that is longer than any answer."""
-        body = _read(response, LONGEST_ANSWER)
+        try:
+            body = _read(response, LONGEST_ANSWER)
+        except httpx.DecodingError:
+            raise self.unreadable() from None
         exchange.check()
         if len(body) > LONGEST_ANSWER:
             raise self.endless(exchange)
@@ -220,6 +223,8 @@ class Stream:
                     break
         except httpx.TimeoutException as error:
             raise self._transport.failure(None, {}, exception=error) from None
+        except httpx.DecodingError:
+            raise self._transport.unreadable() from None
         except httpx.HTTPError:
             raise StreamTruncated(provider=self._transport.provider) from None
         except sse.Overflow:
