@@ -118,6 +118,7 @@ _ROWS = (
         protocols=_CHAT_AND_RESPONSES,
         settings=(*_OPENAI_SETTINGS, "api_version"),
         base_url_suffix="/openai/v1",
+        base_url_cut=r"/models(?:/chat/completions)?(?:\?.*)?$",
         base_url_env="AZURE_OPENAI_ENDPOINT",
         key_env="AZURE_OPENAI_API_KEY",
         key_page="https://portal.azure.com",

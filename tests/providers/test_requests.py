@@ -51,7 +51,7 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
     ("kind", "base_url", "url", "header", "value"),
     [
         ("openai", None, "https://api.openai.com/v1/chat/completions", "authorization", "Bearer the-key"),
-        ("openai-compatible", "http://10.0.0.5:9000/v1/", "http://10.0.0.5:9000/v1/chat/completions", "authorization", "Bearer the-key"),
+        ("openai-compatible", "http://10.0.0.5:9000/v1/#top", "http://10.0.0.5:9000/v1/chat/completions", "authorization", "Bearer the-key"),
         (
             "openai-compatible",
             "https://x.test/v1/chat/completions",
@@ -66,6 +66,13 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
             "azure",
             "https://team.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21",
             "https://team.openai.azure.com/openai/v1/chat/completions",
+            "api-key",
+            "the-key",
+        ),
+        (
+            "azure",
+            "https://team.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview",
+            "https://team.services.ai.azure.com/openai/v1/chat/completions",
             "api-key",
             "the-key",
         ),
@@ -199,12 +206,23 @@ OPENAI_CASES: dict[str, tuple[Request, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["openai", "huggingface", "vllm", "together", "fireworks", "openai-compatible"])
+OTHER_NAMES: dict[str, dict[str, tuple[str, Any]]] = {
+    "groq": {"max_tokens": ("max_completion_tokens", 50)},
+    "openrouter": {"reasoning_effort": ("reasoning", {"effort": "low"})},
+}
+"""What a kind calls a field of the cases above, and what it has there."""
+
+
+@pytest.mark.parametrize(
+    "kind", ["openai", "azure", "huggingface", "vllm", "together", "fireworks", "groq", "openrouter", "openai-compatible"]
+)
 @pytest.mark.parametrize("case", OPENAI_CASES)
 def test_openai_bodies(kind: str, case: str) -> None:
     request, expected = OPENAI_CASES[case]
 
-    assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", **expected}
+    named = dict(OTHER_NAMES.get(kind, {}).get(name, (name, value)) for name, value in expected.items())
+
+    assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", **named}
 
 
 @pytest.mark.parametrize(
