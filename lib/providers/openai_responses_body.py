@@ -9,7 +9,15 @@ from typing import Any
 from lib.chat import Image, Message, Part, Reasoning, Request, Text, Tool, ToolCall, ToolResult
 from lib.providers import jsons
 from lib.providers.catalog import ProviderKind
-from lib.providers.openai_body import TOOL_CHOICES, arguments_text, image_url, reasons_by_default, response_format
+from lib.providers.openai_body import (
+    JSON_ONLY,
+    TOOL_CHOICES,
+    arguments_text,
+    image_url,
+    lacks_word_json,
+    reasons_by_default,
+    response_format,
+)
 
 OPAQUE_ITEMS = frozenset({"reasoning", "compaction"})
 """Items of an answer that only the provider can read, and wants back as they were."""
@@ -61,6 +69,8 @@ def responses_body(request: Request, kind: ProviderKind, *, stream: bool, reason
 
 
 def _items(request: Request, kind: ProviderKind, stored: bool) -> Iterator[dict[str, Any]]:
+    if lacks_word_json(response_format(request.response_format), request):
+        yield {"role": "system", "content": JSON_ONLY}  # the instructions do not count as having said it
     for message in request.messages:
         if message.role == "assistant":
             for number, item in enumerate(_assistant(message, stored)):

@@ -51,7 +51,13 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
     ("kind", "base_url", "url", "header", "value"),
     [
         ("openai", None, "https://api.openai.com/v1/chat/completions", "authorization", "Bearer the-key"),
-        ("openai-compatible", "http://10.0.0.5:9000/v1/#top", "http://10.0.0.5:9000/v1/chat/completions", "authorization", "Bearer the-key"),
+        (
+            "openai-compatible",
+            "http://10.0.0.5:9000/v1/#top",
+            "http://10.0.0.5:9000/v1/chat/completions",
+            "authorization",
+            "Bearer the-key",
+        ),
         (
             "openai-compatible",
             "https://x.test/v1/chat/completions",
@@ -193,8 +199,22 @@ OPENAI_CASES: dict[str, tuple[Request, dict[str, Any]]] = {
         },
     ),
     "json": (
-        Request("m", HELLO, response_format="json"),
-        {"messages": [{"role": "user", "content": "Hello"}], "response_format": {"type": "json_object"}},
+        Request("m", (Message("user", "Hello, as JSON"),), response_format="json"),
+        {"messages": [{"role": "user", "content": "Hello, as JSON"}], "response_format": {"type": "json_object"}},
+    ),
+    "json, unsaid": (
+        Request("m", HELLO, system="Be brief.", response_format={"type": "json_object"}),
+        {
+            "messages": [
+                {"role": "system", "content": "Be brief.\n\nAnswer with one JSON object and nothing else."},
+                {"role": "user", "content": "Hello"},
+            ],
+            "response_format": {"type": "json_object"},
+        },
+    ),
+    "plain text": (
+        Request("m", HELLO, response_format={"type": "text"}),
+        {"messages": [{"role": "user", "content": "Hello"}], "response_format": {"type": "text"}},
     ),
     "a schema": (
         Request("m", HELLO, response_format=SCHEMA),
@@ -312,14 +332,6 @@ def test_a_provider_without_schemas_is_told_the_schema_in_words(wanted: dict[str
     assert body["response_format"] == {"type": "json_object"}
     assert body["messages"][0]["content"].startswith("Be brief.\n\n")
     assert json.dumps(SCHEMA) in body["messages"][0]["content"]
-
-
-def test_json_without_a_schema_is_asked_for_by_that_word_where_it_must_be_said() -> None:
-    body = body_of("deepseek", Request("m", HELLO, response_format="json"))
-
-    assert body["response_format"] == {"type": "json_object"}
-    assert "JSON" in body["messages"][0]["content"]
-    assert body_of("deepseek", Request("m", HELLO))["messages"] == [{"role": "user", "content": "Hello"}]
 
 
 def test_tool_call_ids_of_other_providers_get_the_form_mistral_accepts_and_still_belong_together() -> None:

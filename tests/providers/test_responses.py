@@ -205,7 +205,17 @@ CASES: dict[str, tuple[Request, dict[str, Any]]] = {
             ]
         },
     ),
-    "json": (Request("m", HELLO, response_format="json"), {"input": [USER], "text": {"format": {"type": "json_object"}}}),
+    "json": (
+        Request("m", (Message("user", "Hello, as json"),), response_format="json"),
+        {"input": [{"role": "user", "content": "Hello, as json"}], "text": {"format": {"type": "json_object"}}},
+    ),
+    "json, unsaid": (
+        Request("m", HELLO, response_format="json"),
+        {
+            "input": [{"role": "system", "content": "Answer with one JSON object and nothing else."}, USER],
+            "text": {"format": {"type": "json_object"}},
+        },
+    ),
     "a schema": (
         Request("m", HELLO, response_format=SCHEMA),
         {"input": [USER], "text": {"format": {"type": "json_schema", "name": "answer", "schema": SCHEMA}}},
