@@ -245,6 +245,17 @@ def test_openai_bodies(kind: str, case: str) -> None:
     assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", **named}
 
 
+@pytest.mark.parametrize("kind", ["openai", "openrouter", "mistral", "deepseek"])
+@pytest.mark.parametrize("case", OPENAI_CASES)
+def test_a_stream_asks_for_the_same_as_a_whole_answer(kind: str, case: str) -> None:
+    request, _ = OPENAI_CASES[case]
+    streamed = body_of(kind, request, stream=True)
+
+    assert streamed.pop("stream") is True
+    streamed.pop("stream_options", None)
+    assert streamed == body_of(kind, request)
+
+
 @pytest.mark.parametrize(
     ("kind", "model", "field"),
     [

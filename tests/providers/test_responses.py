@@ -257,8 +257,12 @@ def test_responses_bodies(kind: str, case: str) -> None:
     assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", "store": False, **expected}
 
 
-def test_a_stream_is_asked_for_as_such() -> None:
-    assert body_of("openai", ASK, stream=True)["stream"] is True
+@pytest.mark.parametrize("kind", ["openai", "openrouter"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_stream_asks_for_the_same_as_a_whole_answer(kind: str, case: str) -> None:
+    request, _ = CASES[case]
+
+    assert body_of(kind, request, stream=True) == {**body_of(kind, request), "stream": True}
 
 
 def test_nothing_is_kept_at_the_provider_unless_the_request_says_so() -> None:
