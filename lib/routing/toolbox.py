@@ -68,9 +68,9 @@ class Toolbox:
             return self._problem(call, "unknown tool", f"there is no tool {call.name[:64]!r}; the tools are: {known}")
         if not isinstance(call.arguments, Mapping):
             return self._problem(call, "invalid arguments", "the arguments are not a JSON object")
-        if problems := self._problems(call.name, call.arguments):
-            return self._problem(call, "invalid arguments", f"the arguments do not fit: {problems}")
         try:
+            if problems := self._problems(call.name, call.arguments):
+                return self._problem(call, "invalid arguments", f"the arguments do not fit: {problems}")
             content = _words(function.call(**call.arguments))
         except (ToolError, ModeldeckError) as error:
             return self._problem(call, "tool error", redact(str(error)))

@@ -31,7 +31,7 @@ class Live:
         self._timeout = httpx.Timeout(20.0, read=read)
         self.router = Router(Ledger(engine, instance_id=str(uuid4())), SqlHints(engine), self.open, sleep=self.waits.append)
 
-    def call(self, *places: tuple[str, str], words: str = "hi", tools: tuple[Tool, ...] = ()) -> RoutedCall:
+    def call(self, *places: tuple[str, str], words: str = "hi", tools: tuple[Tool, ...] = (), choice: str | None = None) -> RoutedCall:
         """Return a call to the models at these places, each a kind of provider and a base URL."""
         candidates = tuple(
             Candidate(
@@ -42,7 +42,7 @@ class Live:
             )
             for n, (kind, url) in enumerate(places)
         )
-        request = Request("", [Message("user", words)], tools=tools)
+        request = Request("", [Message("user", words)], tools=tools, tool_choice=choice)
         return RoutedCall(str(uuid4()), request, candidates, "api", user_name="Ada", conversation_id="conversation-1")
 
     def rows(self) -> list[dict[str, Any]]:
