@@ -398,6 +398,8 @@ def test_a_refusal_is_shown_and_counts_as_filtered() -> None:
         pytest.param([ended(REASONING, MESSAGE)], id="all at the end"),
         pytest.param([response(REASONING, MESSAGE)], id="the answer itself"),
         pytest.param([*reasoning_events(), *text_events(), ended()], id="an end without output"),
+        pytest.param([reasoning_events()[-1], text_events()[-1], ended()], id="items without deltas"),
+        pytest.param([reasoning_events()[-1], text_events()[-1], ended(REASONING, MESSAGE)], id="items without deltas, again at the end"),
         pytest.param([*reasoning_events(), *text_events(), ended(REASONING, MESSAGE), started()], id="more after the end"),
     ],
 )
