@@ -234,8 +234,8 @@ CASES: dict[str, tuple[Request, dict[str, Any]]] = {
     ),
     "a chat model of the same family": (Request("gpt-5-chat-latest", HELLO), {"model": "gpt-5-chat-latest", "input": [USER]}),
     "fields of the other endpoint": (
-        Request("m", HELLO, stop=("END",), extra={"seed": 7, "max_tokens": None, "max_completion_tokens": 9, "stream_options": None}),
-        {"input": [USER], "max_output_tokens": 9},
+        Request("m", HELLO, stop=("END",), extra={"seed": 7, "max_tokens": None, "max_completion_tokens": 9, "verbosity": "low"}),
+        {"input": [USER], "max_output_tokens": 9, "text": {"verbosity": "low"}},
     ),
     "fields of its own": (
         Request("m", HELLO, reasoning_effort="low", extra={"reasoning": {"summary": "auto"}, "text": {"verbosity": "low"}}),
