@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -22,10 +23,10 @@ from lib.store.schema import hint_events, llm_models, llm_providers, model_compa
 from lib.store.usage_tables import llm_usage_log
 
 State = Literal["works", "broken", "learned", "untested"]
-LOOKED_AT = 200
+LOOKED_AT = 100
 """How many of a model's newest calls in the range speak for its endpoints."""
 BROKEN_FROM = 5
-"""So many faults of the model itself among them, and no success, mean that an endpoint does not work."""
+"""So many faults of the model itself among them, with no success since, mean that an endpoint does not work."""
 _OF_THE_PAIR = ("model-incompatible", "unknown")
 
 
@@ -132,6 +133,7 @@ class _Seen:
     calls: int
     ok: int
     faults: int
+    """Of the model itself, since the last success."""
     failed_at: datetime | None
     failure: str | None
 
@@ -216,10 +218,11 @@ def _seen(connection: Connection, model_id: int, range_: Range, filters: Filters
 
 def _summed(rows: Sequence[Any]) -> _Seen:
     failed = next((row for row in rows if row.status == "error"), None)
+    since = list(takewhile(lambda row: row.status != "ok", rows))
     return _Seen(
         calls=len(rows),
         ok=sum(row.status == "ok" for row in rows),
-        faults=sum(row.error_class in _OF_THE_PAIR for row in rows),
+        faults=sum(row.error_class in _OF_THE_PAIR for row in since),
         failed_at=failed.started_at if failed else None,
         failure=failed.error_message or failed.error_class if failed else None,
     )
@@ -259,12 +262,12 @@ def _endpoint(name: str, hint: Mapping[str, Any], seen: _Seen | None, succeeded:
     if name == hint["preferred_endpoint"]:
         why = f"{others[0]} was refused, this one answered" if others else "An admin chose it"
         return Cell("learned", ", ".join([why, *([counts] if counts else [])]) + ".", *failure)
+    if seen and (seen.faults >= BROKEN_FROM or (seen.faults and hint["is_blacklisted"] and hint["manual_state"] is None)):
+        return Cell("broken", f"{counts}, none after the last {seen.faults:,} faults of the model itself.", *failure)
     if (seen and seen.ok) or succeeded or name in hint["supported_endpoints"]:
         return Cell(
             "works", f"{counts}." if seen and seen.ok else "It has answered before; no call of the range came through on it.", *failure
         )
-    if seen and seen.faults and (hint["is_blacklisted"] or seen.faults >= BROKEN_FROM):
-        return Cell("broken", f"None of its newest {seen.calls:,} calls in the range came through.", *failure)
     return Cell("untested", f"{counts}." if seen else "It was never called this way in the range.", *failure)
 
 

@@ -50,14 +50,14 @@ class Problem:
 
 
 def blacklist(engine: Engine) -> list[Blacklisted]:
-    """Return every blacklisted pair of provider and model, the newest first; ``since`` is its last "blacklisted" event.
+    """Return every blacklisted pair of provider and model, the newest first; ``since`` is the last event that listed it.
 
     Sample models are told of too: their state is kept apart from the hints, where the router would read it.
     """
     hints, events = model_compatibility_hints.c, hint_events.c
     since = (
         sa.select(sa.func.max(events.at))
-        .where(events.provider == hints.provider, events.model == hints.model, events.event == "blacklisted")
+        .where(events.provider == hints.provider, events.model == hints.model, events.event.in_(("blacklisted", "manually_blacklisted")))
         .scalar_subquery()
     )
     query = sa.select(

@@ -77,7 +77,8 @@ def blacklist_timeline(engine: Engine, scope: Scope, range_: Range, filters: Fil
         with store_faults(), engine.connect() as connection:
             found += _real(connection, range_, filters)
     if filters.sample is not False:
-        found += [_of_sample(hint) for hint in sample_hints(engine) if hint.blacklisted_at and concerns(filters, hint.provider, hint.model)]
+        samples = [hint for hint in sample_hints(engine) if hint.blacklisted_at and concerns(filters, hint.provider, hint.model)]
+        found += _of_sample(engine, samples) if samples else []
     cut = [_within(one, range_) for one in found]
     return sorted((one for one in cut if one.listed or one.probes), key=_order)
 
@@ -123,9 +124,22 @@ def _timeline(pair: Pair, label: str, events: Iterable[Any], hint: Any, range_: 
     )
 
 
-def _of_sample(hint: SampleHint) -> Timeline:
-    listed = () if hint.blacklisted_at is None else (Listed(hint.blacklisted_at, None, hint.blacklist_reason, None),)
-    return Timeline(hint.provider, hint.model, hint.model, listed, (), hint.is_blacklisted, False, None, 0, is_sample=True)
+def _of_sample(engine: Engine, samples: Iterable[SampleHint]) -> list[Timeline]:
+    with store_faults(), engine.connect() as connection:
+        labels = model_labels(connection)
+    return [
+        Timeline(
+            *(hint.provider, hint.model, labels.get((hint.provider, hint.model), hint.model)),
+            listed=() if hint.blacklisted_at is None else (Listed(hint.blacklisted_at, None, hint.blacklist_reason, None),),
+            probes=(),
+            is_blacklisted=hint.is_blacklisted,
+            is_probing=False,
+            next_probe_at=None,
+            probe_failures=0,
+            is_sample=True,
+        )
+        for hint in samples
+    ]
 
 
 def _within(one: Timeline, range_: Range) -> Timeline:

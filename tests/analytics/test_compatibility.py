@@ -15,18 +15,20 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from lib import analytics
+from lib import analytics, sample
 from lib.analytics import EVERYBODY, NO_FILTERS, Filters, Range, Scope
 from lib.analytics.compatibility import BROKEN_FROM, LOOKED_AT
 from lib.analytics.detours import LOOKED_AT as FAILURES_LOOKED_AT
+from lib.store.base import Actor
 from lib.store.schema import hint_events, llm_models, llm_providers
 from lib.store.schema import model_compatibility_hints as hints
+from lib.store.sql import SqlStore
 from tests.analytics.rows import insert, logged
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 RANGE = Range(NOW - timedelta(days=7), NOW, ZoneInfo("UTC"), "day", NOW)
 MIA = Scope("00000000-0000-4000-8000-0000000000aa")
-MODELS = {"sonnet": ("anthropic", 1), "haiku": ("anthropic", 2), "gpt": ("openai", 3), "mini": ("openai", 4)}
+MODELS = {"sonnet": ("anthropic", 901), "haiku": ("anthropic", 902), "gpt": ("openai", 903), "mini": ("openai", 904)}
 CLASSES = ("rate-limit", "network", "model-incompatible", "unknown", "timeout")
 
 
@@ -35,12 +37,12 @@ def engine(database_engine: Engine) -> Engine:
     """A database of its own for each test, since events cannot be taken back: two providers with two models each, and no hint."""
     stamps = {"created_at": NOW, "updated_at": NOW}
     with database_engine.begin() as connection:
-        for number, (slug, name) in enumerate((("anthropic", "Anthropic"), ("openai", "OpenAI")), start=1):
+        for number, (slug, name) in enumerate((("anthropic", "Anthropic"), ("openai", "OpenAI")), start=901):
             row = {"id": number, "slug": slug, "kind": slug, "display_name": name}
             connection.execute(sa.insert(llm_providers).values({**row, **stamps}))
         for key, (slug, number) in MODELS.items():
             named = {"id": number, "model_key": key, "upstream_id": key, "display_name": key.title()}
-            connection.execute(sa.insert(llm_models).values({**named, "provider_id": 1 + (slug == "openai"), **stamps}))
+            connection.execute(sa.insert(llm_models).values({**named, "provider_id": 901 + (slug == "openai"), **stamps}))
     return database_engine
 
 
@@ -137,6 +139,17 @@ def test_an_endpoint_is_broken_after_faults_of_the_model_itself_and_no_success(
     assert matrix(engine).rows[0].endpoints["messages"].state == state
 
 
+def test_an_endpoint_that_worked_is_broken_once_the_model_fails_on_it_again_and_again(engine: Engine) -> None:
+    times = [NOW - timedelta(minutes=n) for n in range(1, BROKEN_FROM + 2)]
+    insert(engine, [call(started_at=times[-1]), *(failed(started_at=at) for at in times[:-2])])
+    assert matrix(engine).rows[0].endpoints["messages"].state == "works", "one fault too few"
+    insert(engine, [failed(kind="model-incompatible", started_at=times[-2])])
+    cell = matrix(engine).rows[0].endpoints["messages"]
+    assert (cell.state, cell.last_failure_at) == ("broken", times[0])
+    insert(engine, [call(started_at=NOW - timedelta(seconds=1))])
+    assert matrix(engine).rows[0].endpoints["messages"].state == "works", "it answered since"
+
+
 def test_faults_that_pass_break_nothing(engine: Engine) -> None:
     insert(engine, [failed(kind="rate-limit") for _ in range(20)])
     assert matrix(engine).rows[0].endpoints["messages"].state == "untested"
@@ -198,12 +211,19 @@ def test_the_matrix_is_what_counting_the_newest_calls_one_by_one_gives(engine: E
             bad = [r for r in of_it if r["status"] == "error"]
             last = (bad[0]["started_at"], bad[0]["error_message"]) if bad else (None, None)
             came = len([r for r in of_it if r["status"] == "ok"])
-            counted[model, endpoint] = (f"{came:,} of its newest {len(of_it):,} calls in the range came through.", *last)
+            said = f"{came:,} of its newest {len(of_it):,} calls in the range came through"
+            faults = 0
+            for r in of_it:
+                if r["status"] == "ok":
+                    break
+                faults += r["error_class"] in ("model-incompatible", "unknown")
+            more = f", none after the last {faults:,} faults of the model itself" if faults >= BROKEN_FROM else ""
+            counted[model, endpoint] = (f"{said}{more}.", *last)
     found = {
         (row.model, name): (cell.evidence, cell.last_failure_at, cell.last_failure)
         for row in matrix(engine, filters).rows
         for name, cell in row.endpoints.items()
-        if cell.state == "works"
+        if cell.state in ("works", "broken")
     }
     assert counted and found == counted
 
@@ -213,6 +233,25 @@ def test_a_model_that_is_gone_from_the_registry_keeps_its_row(engine: Engine) ->
     (row,) = matrix(engine).rows
     assert (row.provider, row.model, row.label, row.is_blacklisted, row.reason) == ("nowhere", "long-gone", "long-gone", True, "Too many")
     assert row.endpoints["x"].state == "broken"
+
+
+def test_sample_data_is_told_of_beside_real_data_and_kept_apart(engine: Engine) -> None:
+    now = datetime.now(UTC)
+    actor = Actor("Ada", None, "cli")
+    desk = sample.Desk(engine, SqlStore(engine, actor), actor, lambda: now)
+    sample.load(desk, 2_000, 60, 7, sample.unseen)
+    insert(engine, [call(started_at=now - timedelta(hours=1))])
+    range_ = analytics.preset("90d", now, ZoneInfo("UTC"))
+    both, real, made_up = (matrix(engine, Filters(sample=which), range_) for which in (None, False, True))
+    assert [row.model for row in real.rows] == ["sonnet"]
+    assert len(both.rows) == len(made_up.rows) + 1
+    assert all(row.is_sample for row in made_up.rows)
+    (gone,) = [row for row in made_up.rows if row.is_blacklisted]
+    assert [cell.state for cell in gone.endpoints.values()] == ["broken"]
+    (listed,) = analytics.blacklist_timeline(engine, EVERYBODY, range_)
+    assert (listed.model, listed.label, listed.is_sample, listed.listed[0].end) == (gone.model, gone.label, True, None)
+    assert analytics.blacklist_timeline(engine, EVERYBODY, range_, Filters(sample=False)) == []
+    assert analytics.fallback_paths(engine, EVERYBODY, range_, Filters(sample=True)) != []
 
 
 # Rests
@@ -358,7 +397,7 @@ def test_fallback_paths_are_what_following_each_request_gives(engine: Engine, fi
         for place in range(1, chance.randint(2, 5)):
             row_of: dict[str, Any] = {**same, "attempt": place, "is_final": False, "started_at": at + timedelta(seconds=place)}
             attempts.append(failed(chance.choice(list(MODELS)), chance.choice(CLASSES), **row_of))
-        last = {**same, "attempt": len(attempts) + 1, "started_at": at + timedelta(seconds=9)}
+        last: dict[str, Any] = {**same, "attempt": len(attempts) + 1, "started_at": at + timedelta(seconds=9)}
         attempts.append(call(chance.choice(list(MODELS)), **last) if chance.random() < 0.7 else failed("gpt", **last))
         rows += attempts
         requests.append(attempts)
