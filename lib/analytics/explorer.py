@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from lib.analytics.calls import COLUMNS, PAGE, Call
+from lib.analytics.calls import COLUMNS, PAGE, Call, of_users
 from lib.analytics.filters import Filters, Status
 from lib.analytics.plan import family, span
 from lib.analytics.ranges import SLOT, Range, Scope
@@ -259,8 +259,7 @@ def _conditions(scope: Scope, filters: CallFilters) -> list[sa.ColumnElement[boo
     if scope.user_id is not None:
         found.append(log.user_id == scope.user_id)
     if filters.users:
-        theirs: sa.ColumnElement[bool] = log.user_id.in_([user for user in filters.users if user])
-        found.append(theirs | log.user_id.is_(None) if "" in filters.users else theirs)
+        found.append(of_users(filters.users))
     bounds = (
         (log.cost_nano_usd, filters.min_cost_nano, filters.max_cost_nano),
         (log.latency_ms, filters.min_latency_ms, filters.max_latency_ms),

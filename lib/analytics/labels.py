@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from lib.analytics.sources import listed
 from lib.store.schema import llm_models, llm_providers
+from lib.store.types import numbers_of, text_of
 
 NO_USER = "No user"
 
@@ -30,7 +31,8 @@ def labels_of(connection: Connection, by: str, keys: Collection[str]) -> Mapping
 def _users(connection: Connection, keys: Collection[str]) -> Mapping[str, str]:
     parameters: dict[str, Any] = {}
     given = listed(connection.dialect.name, "users", sorted(key for key in keys if key), parameters)
-    user = "CAST(value AS uuid)" if connection.dialect.name == "postgresql" else "value"
-    newest = f"SELECT user_name FROM llm_usage_log WHERE user_id = {user} ORDER BY started_at DESC LIMIT 1"
+    postgres = connection.dialect.name == "postgresql"
+    user, user_name = ("CAST(value AS uuid)", "user_name") if postgres else (f"({numbers_of('value')})", text_of("user_name"))
+    newest = f"SELECT {user_name} FROM llm_usage_log WHERE user_id = {user} ORDER BY started_at DESC LIMIT 1"
     rows = connection.execute(sa.text(f"SELECT value, ({newest}) FROM ({given}) AS users"), parameters)
     return {"": NO_USER} | {key: name for key, name in rows if name}

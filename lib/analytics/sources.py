@@ -14,6 +14,7 @@ from lib.analytics.filters import COLUMN_OF, Filters, Status, needed_dimensions
 from lib.analytics.plan import Part, Span, family, plan
 from lib.analytics.ranges import Scope
 from lib.store.grains import MEASURES, SLOT_MS, Dimension, Subject, rollup_state
+from lib.store.types import numbers_of, text_of
 from lib.store.usage_tables import FAILED
 
 Metric = Literal["latency", "ttft"]
@@ -139,7 +140,7 @@ def _log_expressions(dialect: str, metric: Metric) -> Mapping[str, str]:
     """Return what the rollups call by a name as SQL over a row of the log."""
     duration = f"t.{metric}_ms"
     edge = f"SELECT bucket FROM latency_edges WHERE lower_ms <= {duration} ORDER BY lower_ms DESC LIMIT 1"
-    user = "t.user_id" if dialect == "sqlite" else "CAST(t.user_id AS text)"
+    user = text_of("t.user_id") if dialect == "sqlite" else "CAST(t.user_id AS text)"
     return {**dict(MEASURES), "user_id": f"coalesce({user}, '')", "bucket": f"coalesce(({edge}), 0)"}
 
 
@@ -171,7 +172,7 @@ def user_condition(dialect: str, table: str, name: str, users: Sequence[str], pa
     """Return the condition that a row is of one of these users, "" being nobody; over the log it can use the user's index."""
     given = [user for user in users if user] if log else list(users)
     value = listed(dialect, name, given, parameters)
-    if log and dialect == "postgresql":
-        value = value.replace("SELECT value", "SELECT CAST(value AS uuid)", 1)
+    if log:
+        value = value.replace("SELECT value", "SELECT CAST(value AS uuid)", 1) if dialect == "postgresql" else numbers_of(value)
     theirs = f"{table}.user_id IN ({value})"
     return f"({theirs} OR {table}.user_id IS NULL)" if log and "" in users else theirs

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from lib.store.grains import GRAINS, KNOWN, MEASURES, SLOT_MS, Grain, grain_of
+from lib.store.types import text_of
 from lib.store.usage_tables import llm_usage_log
 
 CLOSED = "status <> 'open'"
@@ -20,9 +21,12 @@ SLOTS = "slot >= :low AND slot < :high"
 CLOSED_WITHIN = f"{CLOSED} AND started_at >= :since AND started_at < :until"
 FROZEN_BEFORE = "SELECT frozen_before FROM rollup_state WHERE id = 1"
 _MEASURE_NAMES = tuple(name for name, _ in MEASURES)
-_SLOT = {
-    "sqlite": f"started_at / {SLOT_MS}",
-    "postgresql": f"CAST(floor(extract(epoch FROM started_at) / {SLOT_MS // 1000}) AS integer)",
+_OF_DIALECT = {
+    "sqlite": {"slot": f"started_at / {SLOT_MS}", "user_id": f"coalesce({text_of('user_id')}, '')"},
+    "postgresql": {
+        "slot": f"CAST(floor(extract(epoch FROM started_at) / {SLOT_MS // 1000}) AS integer)",
+        "user_id": "coalesce(CAST(user_id AS text), '')",
+    },
 }
 
 
@@ -33,7 +37,7 @@ def _bucket(column: str) -> str:
 
 
 _PLAIN = {
-    "user_id": "coalesce(CAST(user_id AS text), '')",
+    "user_id": "user_id",
     "model_id": "coalesce(model_id, 0)",
     "model_key": "model_key",
     "provider": "provider",
@@ -108,7 +112,7 @@ PROJECTIONS = tuple(projection for grain in GRAINS for projection in _projection
 
 def event(dialect: str, source: str, columns: Iterable[str] = EVENT_COLUMNS, where: str = CLOSED) -> str:
     """Return a SELECT of events from rows shaped like the log; ``source`` is a table or a bracketed query."""
-    expressions = {**_PLAIN, "slot": _SLOT[dialect]}
+    expressions = _PLAIN | _OF_DIALECT[dialect]
     picked = ", ".join(expressions[name] if expressions[name] == name else f"{expressions[name]} AS {name}" for name in columns)
     return f"SELECT {picked} FROM {source} AS log WHERE {where}"
 
@@ -121,7 +125,7 @@ def needed(projection: Projection) -> tuple[str, ...]:
 
 def log_columns(events: Iterable[str] = EVENT_COLUMNS) -> tuple[str, ...]:
     """Return the columns of the log that some event columns depend on."""
-    words = _words(CLOSED, *_SLOT.values(), *(_PLAIN[name] for name in events if name in _PLAIN))
+    words = _words(CLOSED, *(of["slot"] for of in _OF_DIALECT.values()), *(_PLAIN[name] for name in events if name in _PLAIN))
     return tuple(column.name for column in llm_usage_log.columns if column.name in words)
 
 

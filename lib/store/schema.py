@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint
 
-from lib.store.types import BigId, ExactDecimal, Json, Timestamp, UuidText
+from lib.store.types import BigId, CompactUuid, ExactDecimal, Json, Timestamp, UuidText
 
 metadata = sa.MetaData(
     naming_convention={
@@ -184,7 +184,7 @@ llm_messages = Table(
     Column("content", Json, nullable=False),
     Column("model_id", BigId),
     Column("model_name", Text),
-    Column("request_id", UuidText),
+    Column("request_id", CompactUuid),
     Column("created_at", Timestamp, nullable=False),
     UniqueConstraint("conversation_id", "position"),
     _one_of("role", "system", "user", "assistant", "tool"),
@@ -311,7 +311,7 @@ hint_events = Table(
     Column("model", Text, nullable=False),
     Column("event", Text, nullable=False),
     Column("detail", Json, nullable=False, server_default="{}"),
-    Column("request_id", UuidText),
+    Column("request_id", CompactUuid),
     Column("actor", Text),
     Index("ix_hint_events_provider_model_at", "provider", "model", "at"),
     Index("ix_hint_events_event_at", "event", "at"),

@@ -39,7 +39,8 @@ def remove(connection: Connection) -> None:
 
 _SQLITE_OBJECTS = sa.text(
     "SELECT type, name, sql FROM sqlite_master"
-    " WHERE type = 'view' AND substr(name, -4) = '_now' OR type = 'trigger' AND substr(name, 1, 4) = 'trg_' ORDER BY name"
+    f" WHERE type = 'view' AND (substr(name, -4) = '_now' OR name = '{triggers_sqlite.READABLE}')"
+    " OR type = 'trigger' AND substr(name, 1, 4) = 'trg_' ORDER BY name"
 )
 _PG_TRIGGERS = sa.text(
     "SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"

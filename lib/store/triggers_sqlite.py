@@ -12,6 +12,8 @@ from lib.store import rollups
 from lib.store.audit import FIRST_HASH
 from lib.store.grains import GRAINS, KNOWN
 from lib.store.rollups import PROJECTIONS
+from lib.store.types import text_of
+from lib.store.usage_tables import INTERNED, PACKED, llm_usage_log
 
 _IDENTITY = tuple(name for _, identity in KNOWN.values() for name in identity)
 
@@ -29,7 +31,11 @@ A price goes when its model goes: by then the model's row is no longer there.
 
 def objects() -> dict[str, str]:
     """Return every trigger and view by name, each with its CREATE statement."""
-    return {**_rollup_triggers(), **_default_model(), **_append_only(), **_views()}
+    return {**_rollup_triggers(), **_interning(), **_default_model(), **_append_only(), **_views()}
+
+
+READABLE = "llm_usage_log_plain"
+"""The view of the log for eyes and other tools: every text and UUID spelled out."""
 
 
 def _rollup_triggers() -> dict[str, str]:
@@ -67,6 +73,27 @@ def _event(columns: tuple[str, ...], row: str) -> str:
     return f"({rollups.event('sqlite', f'(SELECT {source})', columns)}) AS event"
 
 
+def _interning() -> dict[str, str]:
+    """A text written as it is gets its number: one the writer did not know yet, or one from another system."""
+    new = " OR ".join(f"typeof(NEW.{name}) = 'text'" for name in INTERNED)
+    texts = " UNION ".join(f"SELECT NEW.{name} AS text WHERE typeof(NEW.{name}) = 'text'" for name in INTERNED)
+    numbers = ", ".join(
+        f"{name} = CASE typeof(NEW.{name}) WHEN 'text' THEN (SELECT number FROM usage_texts WHERE text = NEW.{name}) ELSE NEW.{name} END"
+        for name in INTERNED
+    )
+    # Not OR IGNORE: within a trigger the statement that set it off decides on conflicts.
+    body = (
+        f"BEGIN INSERT INTO usage_texts (text) SELECT text FROM ({texts}) AS given"
+        " WHERE NOT EXISTS (SELECT 1 FROM usage_texts AS known WHERE known.text = given.text);"
+        f" UPDATE llm_usage_log SET {numbers} WHERE id = NEW.id; END"
+    )
+    made = {
+        name: f"CREATE TRIGGER {name} AFTER {event} ON llm_usage_log WHEN {new} {body}"
+        for name, event in (("trg_usage_log_intern", "INSERT"), ("trg_usage_log_intern_update", f"UPDATE OF {', '.join(INTERNED)}"))
+    }
+    return made | {name: sql for verb in ("update", "delete") for name, sql in _refusing(verb, "usage_texts").items()}
+
+
 def _default_model() -> dict[str, str]:
     """Setting a default takes the flag from the one that had it; the row's own key is spared, for an upsert meets itself."""
     move = (
@@ -82,12 +109,10 @@ def _default_model() -> dict[str, str]:
 
 
 def _append_only() -> dict[str, str]:
-    made = {}
+    made: dict[str, str] = {}
     for table, allowed in APPEND_ONLY.items():
         for verb in ("update", "delete"):
-            name = f"trg_{table}_no_{verb}"
-            when = f" WHEN {allowed}" if allowed and verb == "delete" else ""
-            made[name] = f"CREATE TRIGGER {name} BEFORE {verb.upper()} ON {table}{when} BEGIN SELECT RAISE(ABORT, '{table} {REFUSAL}'); END"
+            made |= _refusing(verb, table, f" WHEN {allowed}" if allowed and verb == "delete" else "")
     last = "SELECT hash FROM audit_log WHERE id = NEW.id - 1"
     made["trg_audit_log_chain"] = (
         "CREATE TRIGGER trg_audit_log_chain BEFORE INSERT ON audit_log"
@@ -97,5 +122,19 @@ def _append_only() -> dict[str, str]:
     return made
 
 
+def _refusing(verb: str, table: str, when: str = "") -> dict[str, str]:
+    name = f"trg_{table}_no_{verb}"
+    return {name: f"CREATE TRIGGER {name} BEFORE {verb.upper()} ON {table}{when} BEGIN SELECT RAISE(ABORT, '{table} {REFUSAL}'); END"}
+
+
 def _views() -> dict[str, str]:
-    return {f"{g.table.name}_now": f"CREATE VIEW {g.table.name}_now AS {rollups.view(g)}" for g in GRAINS}
+    made = {f"{g.table.name}_now": f"CREATE VIEW {g.table.name}_now AS {rollups.view(g)}" for g in GRAINS}
+    spelled = {name: text_of(name) for name in INTERNED} | {name: _uuid_of(name) for name in PACKED}
+    columns = ", ".join(f"{spelled[c.name]} AS {c.name}" if c.name in spelled else c.name for c in llm_usage_log.columns)
+    return made | {READABLE: f"CREATE VIEW {READABLE} AS SELECT {columns} FROM llm_usage_log"}
+
+
+def _uuid_of(column: str) -> str:
+    digits = f"lower(hex({column}))"
+    parts = " || '-' || ".join(f"substr({digits}, {first}, {length})" for first, length in ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12)))
+    return f"CASE typeof({column}) WHEN 'blob' THEN {parts} ELSE {column} END"

@@ -15,7 +15,7 @@ from lib.store.faults import store_faults
 from lib.store.grains import GRAINS, LATENCY_EDGES, ROLLUPS, SLOT_MS, Grain, latency_edges
 from lib.store.rebuild import bounds, span, window_events, windows
 from lib.store.schema import audit_log
-from lib.store.usage_tables import llm_usage_log
+from lib.store.usage_tables import INTERNED, llm_usage_log
 
 SHOWN = 20
 """How many of one kind of fault are told one by one."""
@@ -41,6 +41,7 @@ def verify(engine: Engine) -> Report:
         problems = [
             *_file(connection),
             *triggers.problems(connection),
+            *_texts(connection),
             *_edges(connection),
             *_rollups(connection, counts),
             *_audit_chain(connection, counts),
@@ -55,6 +56,15 @@ def _file(connection: Connection) -> list[str]:
     found = [f"The file is damaged: {line}." for line in connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars() if line != "ok"]
     orphans = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     return found + [f"A row of {table} refers to a row of {parent} that is gone." for table, _, parent, _ in orphans[:SHOWN]]
+
+
+def _texts(connection: Connection) -> list[str]:
+    """On SQLite, tell of calls whose names or ids are numbers of texts that are gone."""
+    if connection.dialect.name != "sqlite":
+        return []
+    gone = " OR ".join(f"typeof({name}) = 'integer' AND {name} NOT IN (SELECT number FROM usage_texts)" for name in INTERNED)
+    lost = connection.exec_driver_sql(f"SELECT count(*) FROM llm_usage_log WHERE {gone}").scalar()
+    return [f"A name or id of {lost} call{'s' if lost > 1 else ''} is gone from usage_texts."] if lost else []
 
 
 def _edges(connection: Connection) -> list[str]:

@@ -47,9 +47,11 @@ def mark_interrupted(connection: Connection, now: datetime, lapse: float) -> int
 
     A row without an instance was written by another system, whose life we cannot judge: it stays as it is.
     """
-    alive = sa.select(instances.c.id).where(instances.c.stopped_at.is_(None), instances.c.heartbeat_at >= now - timedelta(seconds=lapse))
+    living = sa.select(instances.c.id).where(instances.c.stopped_at.is_(None), instances.c.heartbeat_at >= now - timedelta(seconds=lapse))
+    alive = connection.scalars(living).all()  # handed over as values: the log keeps an id otherwise than this table does
+    gone = [log_table.c.instance_id.not_in(alive)] if alive else []
     return connection.execute(
         sa.update(log_table)
-        .where(log_table.c.status == "open", log_table.c.instance_id.is_not(None), log_table.c.instance_id.not_in(alive))
+        .where(log_table.c.status == "open", log_table.c.instance_id.is_not(None), *gone)
         .values(status="interrupted", is_final=sa.true())
     ).rowcount

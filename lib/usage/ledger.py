@@ -221,6 +221,7 @@ def _opening(start: AttemptStart, instance_id: str | None, started_at: datetime)
         "api_token_id": start.api_token_id,
         "key_scope": start.key_scope,
         "is_sample": start.is_sample,
+        "usage_source": "none",
     }
 
 

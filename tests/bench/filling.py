@@ -45,18 +45,31 @@ INSERT INTO llm_usage_log (request_id, attempt, is_final, started_at, status, us
   provider_id, provider, provider_name, endpoint, source, key_scope, is_sample, input_tokens, cache_read_tokens, cache_write_tokens,
   cache_write_1h_tokens, output_tokens, reasoning_tokens, usage_source, cost_nano_usd, cache_saving_nano_usd, price_id, price_source,
   ttft_ms, latency_ms, error_class, error_status, error_message, finish_reason)
-SELECT printf('%08x-%04x-4%03x-a%03x-%012x', a, b >> 16, c & 4095, d & 4095, n), 1, 1, :start + CAST(n * :step AS integer),
-  iif(luck = 0, 'error', 'ok'), printf('%08x-0000-4000-8000-%012x', (user + 1) * 79764919, user + 1), 'Person ' || (user + 1),
-  model + 1, 'model-' || (model + 1) || '-large', 'Model ' || (model + 1) || ' Large',
-  model % 5 + 1, 'provider-' || (model % 5 + 1), 'Provider ' || (model % 5 + 1), 'chat/completions',
-  CASE WHEN (d >> 3) % 10 < 5 THEN 'api' WHEN (d >> 3) % 10 < 9 THEN 'playground' ELSE 'cli' END, 'system', 0,
+SELECT CAST(printf('%08x%08x', a, n) AS BLOB), 1, 1, :start + CAST(n * :step AS integer),
+  iif(luck = 0, 'error', 'ok'), (SELECT number FROM usage_texts WHERE text = printf('%08x-0000-4000-8000-%012x', (user + 1) * 79764919, user + 1)),
+  (SELECT number FROM usage_texts WHERE text = 'Person ' || (user + 1)),
+  model + 1, 'model-' || (model + 1) || '-large', (SELECT number FROM usage_texts WHERE text = 'Model ' || (model + 1) || ' Large'),
+  model % 5 + 1, 'provider-' || (model % 5 + 1), (SELECT number FROM usage_texts WHERE text = 'Provider ' || (model % 5 + 1)),
+  (SELECT number FROM usage_texts WHERE text = 'chat/completions'),
+  CASE WHEN (d >> 3) % 10 < 5 THEN 'api' WHEN (d >> 3) % 10 < 9 THEN 'playground' ELSE 'cli' END, (SELECT number FROM usage_texts WHERE text = 'system'), 0,
   iif(luck = 0, NULL, input), iif(luck = 0, NULL, iif(luck < 8, input / 2, 0)), iif(luck = 0, NULL, 0), iif(luck = 0, NULL, 0),
-  iif(luck = 0, NULL, output), iif(luck = 0, NULL, iif(luck > 16, output / 3, 0)), iif(luck = 0, 'none', 'provider'),
+  iif(luck = 0, NULL, output), iif(luck = 0, NULL, iif(luck > 16, output / 3, 0)), (SELECT number FROM usage_texts WHERE text = iif(luck = 0, 'none', 'provider')),
   iif(luck = 0 OR model = 24, NULL, input * 3000 + output * 15000), iif(luck = 0 OR model = 24, NULL, iif(luck < 8, input / 2 * 2700, 0)),
-  iif(luck = 0 OR model = 24, NULL, model + 1), iif(luck = 0 OR model = 24, NULL, 'seed'),
+  iif(luck = 0 OR model = 24, NULL, model + 1), iif(luck = 0 OR model = 24, NULL, (SELECT number FROM usage_texts WHERE text = 'seed')),
   iif(luck = 0, NULL, ttft), ttft + output * 12, iif(luck = 0, iif(a % 3 = 0, 'timeout', iif(a % 3 = 1, 'rate-limit', 'network')), NULL),
-  iif(luck = 0, 429, NULL), iif(luck = 0, 'The provider asked to slow down.', NULL), iif(luck = 0, NULL, 'stop')
+  iif(luck = 0, 429, NULL), iif(luck = 0, 'The provider asked to slow down.', NULL), iif(luck = 0, NULL, (SELECT number FROM usage_texts WHERE text = 'stop'))
 FROM dealt
+"""
+
+# What rows share is kept once and stands in them as a number.
+_TEXTS = """
+WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < max(:models, :users))
+INSERT INTO usage_texts (text)
+SELECT printf('%08x-0000-4000-8000-%012x', n * 79764919, n) FROM numbers WHERE n <= :users
+UNION ALL SELECT 'Person ' || n FROM numbers WHERE n <= :users
+UNION ALL SELECT 'Model ' || n || ' Large' FROM numbers WHERE n <= :models
+UNION ALL SELECT 'Provider ' || n FROM numbers WHERE n <= 5
+UNION ALL VALUES ('chat/completions'), ('system'), ('none'), ('provider'), ('seed'), ('stop')
 """
 
 
@@ -68,6 +81,7 @@ def fill(path: Path, calls: int, *, days: int = DAYS) -> Engine:
     with writing(engine).begin() as connection:
         triggers.remove(connection)
     with _fast(path) as driver:
+        driver.execute(_TEXTS, {"models": MODELS, "users": USERS})
         for first in range(0, calls, 500_000):
             end = min(first + 500_000, calls)
             given = {"first": first, "end": end, "models": MODELS, "users": USERS}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -20,12 +22,14 @@ from sqlalchemy.engine import Engine
 from lib.store.database import HEAD, MIGRATIONS, REVISIONS, check, upgrade
 from lib.store.engine import open_engine, writing
 from lib.store.grains import postgres_metadata
-from lib.store.schema import PRIVATE, metadata
+from lib.store.schema import PRIVATE, hint_events, metadata
 from lib.store.triggers import install, problems, remove
-from lib.store.usage_tables import llm_usage_log
+from lib.store.triggers_sqlite import READABLE
+from lib.store.types import UuidText
+from lib.store.usage_tables import INTERNED, PACKED, llm_usage_log, sqlite_metadata
 from lib.store.verify import verify
 from tests.postgres import PostgresServer
-from tests.store.calls import START, closed, expected, shown
+from tests.store.calls import START, closed, expected, opened, shown
 
 
 @pytest.fixture
@@ -68,7 +72,7 @@ def test_alembic_finds_nothing_to_change(database_engine: Engine) -> None:
 def _without_schema() -> sa.MetaData:
     """The tables as SQLite has them: without schemas."""
     plain = sa.MetaData(naming_convention=metadata.naming_convention)
-    for table in metadata.sorted_tables:
+    for table in (*metadata.sorted_tables, *sqlite_metadata.sorted_tables):
         table.to_metadata(plain, schema=None)  # type: ignore[arg-type]  # None is "no schema", as the documentation says
     return plain
 
@@ -76,6 +80,7 @@ def _without_schema() -> sa.MetaData:
 def test_sqlite_tables_are_word_for_word_those_of_the_schema(sqlite_engine: Engine) -> None:
     fresh = sa.create_engine("sqlite://", execution_options={"schema_translate_map": {PRIVATE: None}})
     metadata.create_all(fresh)
+    sqlite_metadata.create_all(fresh)
     assert _sqlite_objects(sqlite_engine) == _sqlite_objects(fresh)
     fresh.dispose()
 
@@ -185,18 +190,74 @@ def test_installing_removes_a_trigger_of_an_earlier_version(database_engine: Eng
         )
 
 
+def _spelled(kind: sa.types.TypeEngine[Any]) -> sa.types.TypeEngine[Any]:
+    return sa.Text() if isinstance(kind, sa.Text) else UuidText if isinstance(kind, sa.String) else kind
+
+
+_spelled_log = sa.Table("llm_usage_log", sa.MetaData(), *(sa.Column(c.name, _spelled(c.type)) for c in llm_usage_log.columns))
+"""The log as it was before SQLite kept numbers of texts and bytes of UUIDs in it."""
+
+
+def _at_revision(engine: Engine, revision: str, rows: list[dict[str, Any]]) -> None:
+    """Make a database as an earlier version left it."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with writing(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        for row in rows:
+            connection.execute(sa.insert(_spelled_log).values(row))
+
+
+def test_no_call_changes_when_the_log_is_written_anew(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """Names and ids are kept in fewer bytes on SQLite: each must read as it did, and be found as it was."""
+    name = postgres_server.create()
+    instance, talk, message = (str(uuid.uuid4()) for _ in range(3))
+    rows = [
+        opened(id=7),
+        closed(id=8, user_name="Ada", endpoint="responses", key_scope="user", instance_id=instance, usage_extra={"search": 2}),
+        closed(id=20, user_id=None, conversation_id=talk, message_id=message, is_sample=True, api_token_id=3, error_message="slow"),
+        closed(id=21, user_name="8", model_name="Ärger \N{SPARKLES}", provider_name="1"),
+    ]
+    for engine in (open_engine(SecretStr(f"sqlite:///{tmp_path / 'old.db'}")), postgres_server.engine(name)):
+        sqlite = engine.dialect.name == "sqlite"
+        strange = [closed(id=22, request_id="call-22", user_id="ada", conversation_id="talk")] if sqlite else []
+        _at_revision(engine, "0004", rows + strange)
+        with writing(engine).begin() as connection:
+            at = "0" if sqlite else "now()"
+            said = f"INSERT INTO hint_events (at, provider, model, event, request_id) VALUES ({at}, 'acme', 'alpha', 'x', '{rows[1]['request_id']}')"
+            connection.exec_driver_sql(said)
+        by_id = sa.select(_spelled_log).order_by(_spelled_log.c.id)
+        with engine.connect() as connection:
+            before = [dict(row) for row in connection.execute(by_id).mappings()]
+        upgrade(engine)
+        assert verify(engine).problems == ()
+        with engine.connect() as connection:
+            assert [dict(row) for row in connection.execute(sa.select(llm_usage_log).order_by(llm_usage_log.c.id)).mappings()] == before
+            for column in (*INTERNED, *PACKED):
+                for row in before:
+                    query = sa.select(llm_usage_log.c.id).where(llm_usage_log.c[column].in_([row[column]]))
+                    assert row[column] is None or row["id"] in connection.scalars(query).all(), column
+            same = sa.select(llm_usage_log.c.id).join(hint_events, hint_events.c.request_id == llm_usage_log.c.request_id)
+            assert connection.scalars(same).all() == [8]
+            assert connection.scalars(sa.select(hint_events.c.request_id)).all() == [rows[1]["request_id"]]
+            if sqlite:
+                readable: sa.Select[Any] = (
+                    sa.select(*(sa.column(c.name) for c in _spelled_log.columns)).select_from(sa.table(READABLE)).order_by(sa.column("id"))
+                )
+                plain = [dict(row) for row in connection.execute(readable).mappings()]
+                kept = (*INTERNED, *PACKED, "attempt", "cost_nano_usd", "error_message")
+                assert [[row[column] for column in kept] for row in plain] == [[row[column] for column in kept] for row in before]
+        engine.dispose()
+    postgres_server.drop(name)
+
+
 def test_calls_of_an_earlier_version_are_counted_when_it_is_upgraded(postgres_server: PostgresServer, tmp_path: Path) -> None:
     """The grains of before are thrown away: figures must come from the log again, not start at nothing."""
     name = postgres_server.create()
     engines = [open_engine(SecretStr(f"sqlite:///{tmp_path / 'old.db'}")), postgres_server.engine(name)]
     for engine in engines:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        with writing(engine).begin() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "0002")
-            for days in (0, 1, 40):
-                connection.execute(sa.insert(llm_usage_log).values(closed(started_at=START + timedelta(days=days))))
+        _at_revision(engine, "0002", [closed(started_at=START + timedelta(days=days)) for days in (0, 1, 40)])
         upgrade(engine)
         report = verify(engine)
         assert (report.problems, report.counts["usage_by_model_day"]) == ((), 3)

@@ -7,6 +7,7 @@ from alembic import context
 
 from lib.store.grains import postgres_metadata
 from lib.store.schema import PRIVATE, metadata
+from lib.store.usage_tables import sqlite_metadata
 
 
 def run() -> None:
@@ -16,7 +17,7 @@ def run() -> None:
         connection.execute(sa.schema.CreateSchema(PRIVATE, if_not_exists=True))
     context.configure(
         connection=connection,
-        target_metadata=[metadata, postgres_metadata] if postgres else metadata,
+        target_metadata=[metadata, postgres_metadata if postgres else sqlite_metadata],
         version_table_schema=PRIVATE if postgres else None,
         include_schemas=postgres,
         compare_server_default=True,
