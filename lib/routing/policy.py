@@ -10,6 +10,9 @@ from lib.errors import ErrorKind, ProviderError
 LONGEST_WAIT_S = 10.0
 """A provider that asks for a longer wait than this is not waited for: a person sits in front of the answer."""
 
+SHORT_WAIT_S = 2.0
+"""Nobody is kept waiting longer than this for one model while another one is at hand."""
+
 _FIRST_WAIT_S = 0.5
 
 

@@ -109,7 +109,7 @@ class Router:
             except ProviderError as error:  # nothing was sent: an address or key nobody could call with
                 trip.failed(candidate, error)
             else:
-                tries = Tries(call.request, self._hints.adapt(call.request, candidate), candidate, adapter.endpoints, ends)
+                tries = Tries(call.request, self._hints.adapt(call.request, candidate), candidate, adapter.endpoints, ends, last=last)
                 served = yield from self._candidate(trip, tries, candidate, adapter, ask)
                 if served:
                     return

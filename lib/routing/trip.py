@@ -10,7 +10,7 @@ from lib.errors import NoCandidateLeft, ProviderError
 from lib.routing import notices
 from lib.routing.cooldown import WORDS, RefusedKeys
 from lib.routing.learning import apply, change_for
-from lib.routing.policy import NextEndpoint, Retry, Stop, decide
+from lib.routing.policy import LONGEST_WAIT_S, SHORT_WAIT_S, NextEndpoint, Retry, Stop, decide
 from lib.routing.values import Adaptation, Candidate, Change, Lesson, Notice, Ranking, RoutedCall, Skip
 from lib.usage import ClosedStatus
 
@@ -40,9 +40,14 @@ Step = Again | Leave
 
 
 class Tries:
-    """What one candidate is asked: its request and endpoint as they change with what its provider says."""
+    """What one candidate is asked: its request and endpoint as they change with what its provider says.
 
-    def __init__(self, asked: Request, adapted: Adaptation, candidate: Candidate, endpoints: frozenset[str], ends: float) -> None:
+    It has until ``ends`` to begin its answer; ``last`` says that no other candidate waits.
+    """
+
+    def __init__(
+        self, asked: Request, adapted: Adaptation, candidate: Candidate, endpoints: frozenset[str], ends: float, *, last: bool = True
+    ) -> None:
         spoken = adapted.endpoint in endpoints or candidate.endpoint not in endpoints
         self.request = adapted.request if spoken else asked
         self.endpoint = adapted.endpoint if spoken else candidate.endpoint
@@ -54,6 +59,7 @@ class Tries:
         self._endpoints = endpoints
         self._closed = set(candidate.known.rejected)
         self._tries = 0
+        self._patience = LONGEST_WAIT_S if last else SHORT_WAIT_S
 
     def after(self, error: ProviderError, content: bool, now: float, jitter: float) -> Step:
         """Return what follows a failure of the try at hand, and prepare the next one."""
@@ -69,7 +75,7 @@ class Tries:
             return Again("NextEndpoint", "endpoint the provider named", notices.other_endpoint(self._candidate, verdict.endpoint))
         if (change := self._change(error)) is not None:
             return Again("Adapt", f"{change.name} sent otherwise", notices.other_parameter(self._candidate, change))
-        if isinstance(verdict, Retry) and now + verdict.after * jitter < self.ends:
+        if isinstance(verdict, Retry) and verdict.after <= self._patience and now + verdict.after * jitter < self.ends:
             seconds = verdict.after * jitter
             return Again("Retry", "tried again", notices.waiting(self._candidate, error, seconds), seconds)
         return Leave("Stop", stop=True) if isinstance(verdict, Stop) else Leave("NextCandidate")

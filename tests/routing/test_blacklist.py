@@ -142,6 +142,7 @@ def test_any_history_leads_where_the_rules_say(desk: Desk, history: list[str]) -
 HAMMER = """
 import sys
 from pydantic import SecretStr
+from lib.chat import Finish, TextDelta
 from lib.errors import ProviderError
 from lib.store.engine import open_engine
 from tests.routing.desk import Desk, Scripted
@@ -150,15 +151,16 @@ print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(int(sys.argv[2])):
     try:
-        list(desk.router(Scripted([ProviderError("gone", kind="model-incompatible")])).stream(desk.call()))
+        answers = {"fail": [ProviderError("gone", kind="model-incompatible")], "work": [TextDelta("ok"), Finish("stop")]}
+        list(desk.router(Scripted(answers[sys.argv[3]])).stream(desk.call()))
     except ProviderError:
         pass
 """
 
 
-def hammer(url: str, times: int) -> None:
-    """Let two processes fail at the same pair at the same time."""
-    command = [sys.executable, "-c", HAMMER, url, str(times)]
+def hammer(url: str, times: int, way: str) -> None:
+    """Let two processes fail, or succeed, with the same pair at the same time."""
+    command = [sys.executable, "-c", HAMMER, url, str(times), way]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     running = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
@@ -175,20 +177,25 @@ def hammer(url: str, times: int) -> None:
         assert process.returncode == 0
 
 
-def test_two_processes_that_fail_together_list_a_model_once_and_lose_no_count(
+def test_two_processes_at_one_model_list_and_recover_it_once_and_lose_no_count(
     sqlite_engine: Engine, postgres_server: PostgresServer
 ) -> None:
     name = postgres_server.create_ready()
     postgres = postgres_server.engine(name)
     try:
         for engine in (sqlite_engine, postgres):
-            hammer(engine.url.render_as_string(hide_password=False), 40)
+            url = engine.url.render_as_string(hide_password=False)
+            hammer(url, 40, "fail")
             desk = Desk(engine)
             (hint,) = desk.hints()
             assert (hint["error_count"], hint["success_count"], hint["is_blacklisted"], hint["blacklist_reason"]) == (80, 0, True, REASON)
             ((_, _, detail),) = desk.events("blacklisted")
             assert detail["error_count"] == 5
             assert len(desk.rows()) == 80
+            hammer(url, 20, "work")
+            (hint,) = desk.hints()
+            assert (hint["error_count"], hint["success_count"], hint["is_blacklisted"]) == (80, 40, False)
+            assert sorted(event for _, event, _ in desk.events()) == ["blacklisted", "first_success", "recovered"]
     finally:
         postgres.dispose()
         postgres_server.drop(name)

@@ -288,7 +288,7 @@ def test_a_fallback_that_does_not_take_the_parameters_is_passed_over(chain: Chai
 def test_learning_or_not_the_same_calls_are_served_the_same_way(tmp_path: Path, seeded: Path, learn: str) -> None:
     run = opened(tmp_path, seeded, LEARN_FROM_FAILURES=learn)
     chain = next(run)
-    script = [refusal(404, ONLY_RESPONSES), refusal(429, "Slow down.", retry_after="3"), refusal(500, "Oops")]
+    script = [refusal(404, ONLY_RESPONSES), refusal(429, "Slow down.", retry_after="1"), refusal(500, "Oops")]
     with Moody(*script) as one, Moody() as two:
         chain.place(openai=one.base_url, groq=two.base_url)
         items = chain.ask()

@@ -198,12 +198,19 @@ def test_no_candidate_is_begun_after_the_overall_deadline(desk: Desk) -> None:
 
 def test_nothing_is_waited_for_beyond_the_deadline(desk: Desk) -> None:
     def drag() -> None:
-        desk.now += 118
+        desk.now += 119
 
     second = Scripted(ANSWER)
-    list(desk.router(Scripted([drag, fault("rate-limit", retry_after=5.0)]), second).stream(desk.call(2)))
+    list(desk.router(Scripted([drag, fault("rate-limit", retry_after=1.5)]), second).stream(desk.call(2)))
     assert desk.waits == []
     assert len(second.asked) == 1
+
+
+@pytest.mark.parametrize(("after", "model"), [(2.0, "m0"), (2.1, "m1")])
+def test_nobody_waits_long_for_one_model_while_another_is_at_hand(desk: Desk, after: float, model: str) -> None:
+    *_, last = desk.router(Scripted([fault("rate-limit", retry_after=after)], ANSWER), Scripted(ANSWER)).stream(desk.call(2))
+    assert isinstance(last, Attempt)
+    assert last.model_key == model
 
 
 def test_an_adapter_that_cannot_be_built_gives_way_to_the_next(desk: Desk) -> None:

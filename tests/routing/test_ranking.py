@@ -119,7 +119,8 @@ def test_a_success_does_not_undo_a_persons_blacklisting(any_desk: Desk) -> None:
     assert any_desk.events("recovered") == []
 
 
-def test_a_broken_memory_fails_no_call(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_memory_fails_no_call(any_desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk = any_desk
     with writing(desk.engine).begin() as connection:
         model_compatibility_hints.drop(connection)
     *_, last = desk.router(Scripted([ProviderError("busy", kind="network")], ANSWER)).stream(desk.call(2))

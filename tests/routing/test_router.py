@@ -9,6 +9,7 @@ import pytest
 
 from lib.chat import Completion, Finish, ReasoningDelta, TextDelta, ToolCall, Usage, fold
 from lib.errors import ErrorKind, ProviderError, StoreUnavailable, StreamTruncated
+from lib.routing import Notice
 from lib.usage import Attempt
 from tests.routing.desk import Desk, Scripted
 
@@ -48,7 +49,7 @@ def test_what_passes_by_itself_is_tried_again_before_the_first_word(desk: Desk) 
     attempts = [i for i in items if isinstance(i, Attempt)]
     assert [(a.attempt, a.status) for a in attempts] == [(1, "error"), (2, "error"), (3, "ok")]
     assert items[-1] is attempts[-1]
-    assert fold(i for i in items if not isinstance(i, Attempt)).text == "Hello"
+    assert fold(i for i in items if not isinstance(i, Attempt | Notice)).text == "Hello"
     assert desk.waits == [0.5 * 1.25, 4 * 1.25]
     assert [(r["attempt"], r["status"], r["is_final"]) for r in desk.rows()] == [(1, "error", False), (2, "error", False), (3, "ok", True)]
     assert len({r["request_id"] for r in desk.rows()}) == 1
