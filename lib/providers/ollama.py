@@ -62,7 +62,9 @@ class ChatReader:
             raise self._fault(document)
         self.model = jsons.text(document.get("model")) or self.model
         events: list[Event] = []
-        message = jsons.mapping(document.get("message"))
+        message = document.get("message")
+        if not isinstance(message, dict):  # a proxy that turned the call into one of api/generate
+            message = {"content": document.get("response"), "thinking": document.get("thinking")}
         if thought := jsons.text(message.get("thinking")):
             events.append(ReasoningDelta(thought))
         if text := jsons.text(message.get("content")):
@@ -80,7 +82,7 @@ class ChatReader:
 
     def read_whole(self, document: Any) -> Sequence[Event]:
         """Return the events of an unstreamed answer."""
-        if not isinstance(document["message"], dict):
+        if not isinstance(document.get("message"), dict) and not isinstance(document.get("response"), str) and not document.get("error"):
             raise ValueError("no message")
         events = [*self.read(document), *self.rest()]
         self.reason = self.reason or "other"

@@ -284,6 +284,10 @@ def test_lines_are_read_whatever_they_call_themselves(content_type: str, newline
     assert texts(read("ollama", body, content_type, seed=1)[0]) == native.TEXT
 
 
+def test_an_answer_of_ollamas_other_endpoint_is_read_too() -> None:
+    assert whole("ollama", {"model": "llama", "response": "a", "thinking": "Hm.", "done": True}).text == "a"
+
+
 @pytest.mark.parametrize(
     ("end", "reason"),
     [({"done_reason": "length"}, "length"), ({}, "stop"), ({"done_reason": "load"}, "other"), ({"done_reason": "unload"}, "other")],
