@@ -70,6 +70,7 @@ class Fault:
     ways: tuple[Way, ...] = BOTH
     reach: Reach = "plain"
     patience: float = 20.0
+    keep_alive: float = 600.0
 
 
 def always(act: Act) -> Callable[[Scene], Act]:
@@ -143,7 +144,7 @@ FAULTS = (
     # Slow
     Fault("slow headers", always(Peer.stall), "timeout", "did not answer in time", tries=2, patience=0.05),
     Fault("silent from the start", always(say(head(), then=Peer.stall)), "timeout", "did not answer in time", tries=2, patience=0.05),
-    Fault("stall in the middle", words(then=Peer.stall), "timeout", "did not answer in time", seen=True, ways=("stream",), patience=0.2),
+    Fault("stall in the middle", words(then=Peer.stall), "timeout", "did not answer in time", seen=True, ways=("stream",), patience=1.0),
     Fault(
         "stall in the middle of a document",
         always(say(head(JSON), b'{"choices": [', then=Peer.stall)),
@@ -210,7 +211,13 @@ FAULTS = (
     Fault("a line without an end", always(endless(b"x" * 65536)), "network", "cut off", retryable=False),
     Fault("words without an end", endless_words, "network", "cut off", retryable=False, seen=True, ways=("stream",)),
     Fault(
-        "comments without an end", always(endless(b": alive\n\n", 0.002)), "timeout", "without finishing", retryable=False, ways=("stream",)
+        "comments without an end",
+        always(endless(b": alive\n\n", 0.002)),
+        "timeout",
+        "without finishing",
+        retryable=False,
+        keep_alive=0.05,
+        ways=("stream",),
     ),
     Fault(
         "compressed as nobody asked",
@@ -243,7 +250,6 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "LONGEST_ANSWER", 4 * MB)
     monkeypatch.setattr(transport, "LONGEST_STREAM", 8 * MB)
-    monkeypatch.setattr(transport, "KEEP_ALIVE_SECONDS", 0.05)
     monkeypatch.setattr(sse, "MAX_EVENT", 4 * MB)
 
 
@@ -252,6 +258,7 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fault_has_its_stated_outcome(
     fault: Fault, way: Way, kind: str, sqlite_engine: Engine, papers: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(transport, "KEEP_ALIVE_SECONDS", fault.keep_alive)
     with ExitStack() as stack:
         elsewhere = stack.enter_context(HostileServer(Peer.stall))
         context = _context(papers) if fault.reach in ("self-signed", "wrong-host") else None
