@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -20,12 +21,24 @@ def labels_of(connection: Connection, by: str, keys: Collection[str]) -> Mapping
     if by == "user":
         return _users(connection, keys)
     if by == "model":
-        query = sa.select(llm_models.c.model_key, llm_models.c.display_name).where(llm_models.c.model_key.in_(keys))
-    elif by == "provider":
+        return _models(connection, keys)
+    if by == "provider":
         query = sa.select(llm_providers.c.slug, llm_providers.c.display_name).where(llm_providers.c.slug.in_(keys))
     else:
         return {}
     return {key: name for key, name in connection.execute(query)}
+
+
+def _models(connection: Connection, keys: Collection[str]) -> Mapping[str, str]:
+    """Return names of models, two of the same name with their providers in brackets."""
+    query = sa.select(llm_models.c.model_key, llm_models.c.display_name, llm_providers.c.display_name)
+    joined = query.join(llm_providers, llm_providers.c.id == llm_models.c.provider_id).where(llm_models.c.model_key.in_(keys))
+    found = {key: (name, provider) for key, name, provider in connection.execute(joined)}
+    times, both = Counter(name for name, _ in found.values()), Counter(found.values())
+    return {
+        key: name if times[name] == 1 else f"{name} ({provider if both[name, provider] == 1 else key})"
+        for key, (name, provider) in found.items()
+    }
 
 
 def _users(connection: Connection, keys: Collection[str]) -> Mapping[str, str]:

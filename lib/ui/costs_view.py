@@ -76,8 +76,8 @@ def table(usage: Usage, by: By) -> None:
             "Share": [share.totals.cost_nano_usd / whole for share in shares],
             "Course": [[float(usd(t.cost_nano_usd)) for t in lines.get(share.key, ())] for share in shares],
             "Requests": [share.totals.requests for share in shares],
-            "Per request": [_money(per_request(share.totals)) for share in shares],
-            "Per 1M tokens": [_money(blended(share.totals)) for share in shares],
+            "Per request": [_priced(share.totals, per_request(share.totals)) for share in shares],
+            "Per 1M tokens": [_priced(share.totals, blended(share.totals)) for share in shares],
             "Cached input": [share.totals.cache_hit_rate or 0.0 for share in shares],
             "Saved by caching": [format_usd(share.totals.cache_saving_nano_usd) for share in shares],
             "Unpriced": [share.totals.unpriced for share in shares],
@@ -134,5 +134,6 @@ def unpriced(usage: Usage) -> None:
     )
 
 
-def _money(nano: int | None) -> str:
-    return fmt.MISSING if nano is None else format_usd(nano)
+def _priced(totals: Totals, nano: int | None) -> str:
+    """Write an average cost; a dash where nothing is known to divide."""
+    return fmt.MISSING if nano is None or cost_of(totals) == format_usd(None) else format_usd(nano)

@@ -63,14 +63,16 @@ def draw(page: Page, title: str) -> None:
         _custom(page)
         st.button("Refresh", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
     models = known_models(page)
-    names = distinct({model.model_key: model.display_name for model in models})
+    names = distinct(
+        {model.model_key: model.display_name for model in models}, {model.model_key: model.provider.display_name for model in models}
+    )
     providers = distinct({model.provider.slug: model.provider.display_name for model in models})
     with st.expander("Filters", icon=":material/filter_list:", expanded=any(name.startswith("by-") for name in st.query_params)):
         with st.container(horizontal=True):
             _choice("Model", names, "model")
             _choice("Provider", providers, "provider")
-            _choice("Source", SOURCE_WORDS, "source")
-            _choice("Status", STATUS_WORDS, "status")
+            _choice("Source", SOURCE_WORDS, "source", listed=True)
+            _choice("Status", STATUS_WORDS, "status", listed=True)
 
 
 def view(page: Page) -> View:
@@ -154,21 +156,46 @@ def known_models(page: Page) -> list[Model]:
     return [*page.registry.models(), *page.registry.models(sample=True)]
 
 
-def distinct(words: Mapping[str, str]) -> Mapping[str, str]:
-    """Return words by key with the key beside those that occur twice: choices are told apart by their words alone."""
+def distinct(words: Mapping[str, str], beside: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """Return words by key, those that occur twice with what ``beside`` says of their key, or the key, in brackets."""
     times = Counter(words.values())
-    return {key: word if times[word] == 1 else f"{word} ({key})" for key, word in words.items()}
+    told = {key: word if times[word] == 1 else f"{word} ({(beside or {}).get(key, key)})" for key, word in words.items()}
+    return told if beside is None else distinct(told)
 
 
-def _choice(label: str, words: Mapping[str, str], key: str) -> None:
-    gone = [value for value in st.session_state.get(f"by-{key}") or () if value not in words]  # calls outlive the model they name
+def _choice(label: str, words: Mapping[str, str], key: str, *, listed: bool = False) -> None:
+    """Draw one filter; ``listed`` when it can only be one of the words, else calls may name what is gone by now."""
+    name = f"by-{key}"
+    _adopt_choice(name, words, listed)
+    gone = [value for value in st.session_state.get(name) or () if value not in words]
     st.multiselect(
         label,
         [*words, *gone],
         format_func=lambda value: words.get(value, value),
-        key=f"by-{key}",
-        bind="query-params",
+        key=name,
         persist_state="session",
+        on_change=_write_choice,
+        args=(name,),
         placeholder="All",
         width=230,
     )
+
+
+def _adopt_choice(name: str, words: Mapping[str, str], listed: bool) -> None:
+    """Take a choice from an address that somebody changed, and write the session's into one that lacks it.
+
+    The address names keys, which outlive a change of names. The names of today are understood too.
+    """
+    given = st.query_params.get_all(name)
+    if given and given != st.session_state.get(f"{name}-written"):
+        keys = {word: key for key, word in words.items()}
+        chosen = [keys.get(value, value) for value in given]
+        st.session_state[name] = list(dict.fromkeys(key for key in chosen if key in words or not listed))
+    _write_choice(name)
+
+
+def _write_choice(name: str) -> None:
+    chosen = list(st.session_state.get(name) or ())
+    if st.query_params.get_all(name) != chosen:
+        st.query_params[name] = chosen
+    st.session_state[f"{name}-written"] = chosen

@@ -49,8 +49,8 @@ def top(usage: Usage, by: By) -> None:
         selection_mode="single-row",
         alt=f"The {by}s that cost most; choose one to see its calls",
         column_config={
-            "Requests": st.column_config.NumberColumn(format="compact", width=75),
-            "Cost": st.column_config.TextColumn(alignment="right", width=75),
+            "Requests": st.column_config.NumberColumn(format="compact", width=70),
+            "Cost": st.column_config.TextColumn(alignment="right", width=70),
             "Share": st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100, width=90),
         },
     )

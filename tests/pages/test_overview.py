@@ -10,7 +10,7 @@ from lib.access import LOCAL_ADMIN
 from lib.money import format_usd
 from tests.analytics.rows import recomputed
 from tests.pages.deck import Deck, charts, clean, words
-from tests.pages.filling import UNPRICED
+from tests.pages.filling import FREE, PRICED, UNPRICED
 from tests.pages.test_usage import exact_cost, figure, log
 
 
@@ -81,3 +81,33 @@ def test_unit_costs_are_the_whole_divided(filled: Deck) -> None:
     assert figure(at, "Blended, per 1M tokens") == "\\" + format_usd(
         round(Decimal(told.cost_nano_usd) * 1_000_000 / (told.input_tokens + told.output_tokens))
     )
+
+
+def test_two_models_of_one_name_are_told_apart_by_their_providers(filled: Deck) -> None:
+    for key in (FREE, PRICED):
+        filled.admin.update_model(filled.admin.get(key).id, display_name="Twin")
+    at = filled.open("overview")
+    clean(at)
+    top = next(d.value for d in at.dataframe if "Model" in d.value.columns)
+    names = {model.provider.display_name for key in (FREE, PRICED) if (model := filled.admin.get(key))}
+    assert {f"Twin ({name})" for name in names} <= set(top["Model"])
+    assert {f"Twin ({name})" for name in names} <= set(at.multiselect(key="by-model").options)
+
+
+def test_a_shared_filter_names_keys_so_that_a_renamed_model_keeps_its_link(filled: Deck) -> None:
+    old = filled.admin.get(PRICED).display_name
+    at = filled.open("overview")
+    at.multiselect(key="by-model").select(PRICED).run()
+    assert at.query_params["by-model"] in (PRICED, [PRICED])
+    told = exact_cost(at)
+    assert exact_cost(filled.open("overview", **{"by-model": old})) == told, "links of older versions name the model as it is called"
+    filled.admin.update_model(filled.admin.get(PRICED).id, display_name="A new name")
+    again = filled.open("overview", **{"by-model": PRICED})
+    assert again.multiselect(key="by-model").value == [PRICED]
+    assert exact_cost(again) == told
+
+
+def test_a_model_nobody_can_price_costs_nothing_known_on_average(filled: Deck) -> None:
+    table = next(d.value for d in filled.open("costs").dataframe if "Course" in d.value.columns)
+    row = table[table["Model"] == filled.admin.get(UNPRICED).display_name].iloc[0]
+    assert (row["Cost"], row["Per request"], row["Per 1M tokens"]) == ("unpriced", "–", "–")
