@@ -46,11 +46,11 @@ def clean_environ(data_dir: Path, **settings: str) -> dict[str, str]:
 
 
 @contextmanager
-def serve(data_dir: Path, **settings: str) -> Iterator[Server]:
-    """Run ``streamlit run app.py`` on a free loopback port until the block ends."""
+def serve(data_dir: Path, script: str = "app.py", **settings: str) -> Iterator[Server]:
+    """Run ``streamlit run app.py``, or another script, on a free loopback port until the block ends."""
     port = free_port()
     process = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
+        [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)],
         cwd=ROOT,
         env=clean_environ(data_dir, **settings),
         stdout=subprocess.PIPE,

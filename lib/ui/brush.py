@@ -22,7 +22,7 @@ _HTML = """<div class="steps" role="slider" tabindex="0" aria-valuemin="1" aria-
 _CSS = """
 :host { display: block; height: 0; }
 .steps {
-    position: absolute; right: 0; bottom: 0.25rem; z-index: 2; padding: 0.15rem 0.6rem; opacity: 0; pointer-events: none;
+    position: absolute; right: 0; bottom: 16.25rem; z-index: 2; padding: 0.15rem 0.6rem; opacity: 0; pointer-events: none;
     font: 0.8rem var(--st-font); color: var(--st-text-color); background: var(--st-secondary-background-color);
     border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
 }

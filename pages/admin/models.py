@@ -17,25 +17,27 @@ icons = {c.name: c.label for c in CAPABILITIES}
 st.title("Models", anchor=False)
 with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input("Search", type="search", placeholder="Name, key or maker", key="q", bind="query-params", width=220)
-    chosen_providers = st.multiselect(
-        "Provider",
-        list(providers),
-        format_func=lambda slug: providers.get(slug, slug),
-        key="provider",
-        bind="query-params",
-        placeholder="All",
-        width=190,
-    )
-    chosen_statuses = st.multiselect("State", table.STATUSES, key="state", bind="query-params", placeholder="All", width=190)
-    chosen_capabilities = st.multiselect(
-        "Capability",
-        list(icons),
-        format_func=lambda name: icons.get(name, name),
-        key="can",
-        bind="query-params",
-        placeholder="All",
-        width=190,
-    )
+    narrowed = sum(bool(st.session_state.get(name)) for name in ("provider", "state", "can"))
+    with st.popover(f"Filters ({narrowed})" if narrowed else "Filters", icon=":material/filter_list:", key="models-filters"):
+        chosen_providers = st.multiselect(
+            "Provider",
+            list(providers),
+            format_func=lambda slug: providers.get(slug, slug),
+            key="provider",
+            bind="query-params",
+            placeholder="All",
+            width=280,
+        )
+        chosen_statuses = st.multiselect("State", table.STATUSES, key="state", bind="query-params", placeholder="All", width=280)
+        chosen_capabilities = st.multiselect(
+            "Capability",
+            list(icons),
+            format_func=lambda name: icons.get(name, name),
+            key="can",
+            bind="query-params",
+            placeholder="All",
+            width=280,
+        )
 
 shown = [
     model

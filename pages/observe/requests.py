@@ -1,7 +1,9 @@
 """Requests: the log call by call, page by page, with the receipt of each."""
 
+import streamlit as st
+
 from lib.access import Role
-from lib.ui import filters, receipt
+from lib.ui import filters, loading, receipt
 from lib.ui.context import guard
 from lib.ui.requests_view import Requests
 
@@ -10,6 +12,7 @@ view = filters.view(page)
 requests = Requests(page, view)
 
 requests.filters()
-chosen = requests.calls()
+with st.skeleton(height=loading.HEIGHT):
+    chosen = requests.calls()
 if chosen is not None:
     receipt.drawer(page, chosen)

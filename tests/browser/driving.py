@@ -45,7 +45,8 @@ def heading(tab: Page, title: str) -> Locator:
 def settle(tab: Page) -> None:
     """Wait until the page's script is through and nothing is a placeholder any more."""
     expect(tab.locator(SETTLED)).to_be_attached()
-    expect(tab.get_by_test_id("stSkeleton")).to_have_count(0)
+    for placeholder in ("stSkeleton", "stSkeletonElement"):
+        expect(tab.get_by_test_id(placeholder)).to_have_count(0)
 
 
 def drawn(tab: Page) -> None:
