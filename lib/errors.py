@@ -3,6 +3,9 @@
 ModeldeckError
 ├─ SettingsError            the configuration is incomplete or contradictory
 ├─ NotAllowed               the principal's role does not permit this
+│  ├─ SignInRequired        nobody is signed in
+│  ├─ SignInRefused         the address and the password do not go together
+│  └─ TooManyAttempts       signing in failed too often lately
 ├─ StoreError
 │  ├─ NotFound
 │  ├─ InvalidValue          a value the schema refuses; .field names it
@@ -59,6 +62,18 @@ class SettingsError(ModeldeckError):
 
 class NotAllowed(ModeldeckError):
     """The principal may not do this."""
+
+
+class SignInRequired(NotAllowed):
+    """Nobody is signed in, or the session is over."""
+
+
+class SignInRefused(NotAllowed):
+    """The e-mail address and the password do not go together."""
+
+
+class TooManyAttempts(NotAllowed):
+    """Signing in failed too often lately; the message says how long to wait."""
 
 
 class StoreError(ModeldeckError):
