@@ -18,7 +18,8 @@ ModeldeckError
 │  ├─ UnknownModel
 │  └─ ModelNotUsable        known, but off, gone or without a key
 └─ ProviderError            a provider refused or failed; built by lib.providers.errors.classify
-   └─ StreamTruncated       a stream ended without its finish
+   ├─ StreamTruncated       a stream ended without its finish
+   └─ NoCandidateLeft       every model that may serve the call failed; .failures says how each did
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ class ProviderError(ModeldeckError):
 
     ``kind`` is one of ErrorKind, ``status`` the HTTP status if there was one, ``code`` the provider's own
     structured code, ``retry_after`` seconds (already capped), ``suggested_endpoint`` an endpoint the
-    provider named instead. The message is safe to show: it never carries a key.
+    provider named instead, ``param`` the parameter it refused. The message is safe to show: it never carries a key.
     """
 
     def __init__(
@@ -151,6 +152,7 @@ class ProviderError(ModeldeckError):
         retryable: bool | None = None,
         retry_after: float | None = None,
         suggested_endpoint: str | None = None,
+        param: str | None = None,
     ) -> None:
         super().__init__(message)
         self.kind: ErrorKind = kind
@@ -160,11 +162,32 @@ class ProviderError(ModeldeckError):
         self.retryable = kind in TRANSIENT_KINDS if retryable is None else retryable
         self.retry_after = retry_after
         self.suggested_endpoint = suggested_endpoint
+        self.param = param
 
     @property
     def transient(self) -> bool:
         """Whether the fault passes by itself (timeout, network, rate-limit)."""
         return self.kind in TRANSIENT_KINDS
+
+
+class NoCandidateLeft(ProviderError):
+    """Every candidate failed; the message gives each one's own reason, ``failures`` their names and errors in the order tried.
+
+    Everything else is that of the first failure: of the model that was asked for, unless it was put back.
+    """
+
+    def __init__(self, message: str, failures: tuple[tuple[str, ProviderError], ...]) -> None:
+        first = failures[0][1]
+        super().__init__(
+            message,
+            **{"kind": first.kind, "provider": first.provider, "status": first.status, "code": first.code},
+            **{"retryable": first.retryable, "retry_after": first.retry_after},
+        )
+        self.failures = failures
+
+
+class Cancelled(BaseException):
+    """Whoever wanted the answer has left: nobody's failure, so that no handler of failures catches it."""
 
 
 class StreamTruncated(ProviderError):

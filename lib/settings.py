@@ -7,6 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -56,6 +57,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("TOGETHER_API_KEY", None, "Together AI key shared by everyone here.", secret=True),
     Setting("FIREWORKS_API_KEY", None, "Fireworks AI key shared by everyone here.", secret=True),
     Setting("LEARN_FROM_FAILURES", "true", "Whether outcomes of calls are recorded as compatibility hints."),
+    Setting("PROBE_BUDGET_USD", "0.50", "Most that asking blacklisted models again may cost a day; 0 switches it off."),
     Setting("LOG_LEVEL", "info", "Least severe log line written: debug, info, warning or error."),
 )
 _BY_NAME = {s.name: s for s in SETTINGS}
@@ -76,6 +78,7 @@ class Settings:
     port: int = 8501
     allowed_hosts: tuple[str, ...] = ()
     learn_from_failures: bool = True
+    probe_budget_usd: Decimal = Decimal("0.50")
     log_level: str = "info"
     values: Mapping[str, SecretStr] = field(default_factory=dict)
     """Every setting given, by name; provider keys and base URLs are looked up here."""
@@ -142,6 +145,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         port=_port(given.get("PORT", "8501")),
         allowed_hosts=_hosts(given.get("MODELDECK_ALLOWED_HOSTS", "")),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
+        probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
     )
@@ -191,6 +195,12 @@ def _boolean(name: str, text: str) -> bool:
     if text.lower() in _FALSE:
         return False
     raise SettingsError(f"{name} must be true or false, not {text!r}.")
+
+
+def _dollars(name: str, text: str) -> Decimal:
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,9})?", text):
+        raise SettingsError(f"{name} must be an amount in dollars such as 0.50, not {text!r}.")
+    return Decimal(text)
 
 
 def _port(text: str) -> int:

@@ -5,6 +5,7 @@ from lib.analytics.errors import ErrorLine, ErrorsBy, ErrorSeries, ErrorShare, e
 from lib.analytics.explorer import ALL_CALLS, CallFilters, CallsPage, calls_page, count_calls
 from lib.analytics.filters import NO_FILTERS, By, Filters, Status
 from lib.analytics.latency import Percentiles, latency_by, latency_percentiles, latency_series
+from lib.analytics.memory import remembering
 from lib.analytics.numbers import model_numbers
 from lib.analytics.problems import Blacklisted, Problem, blacklist, problems
 from lib.analytics.ranges import EVERYBODY, PRESETS, Bucket, PresetName, Range, Scope, Step, custom, preset
@@ -58,6 +59,7 @@ __all__ = [
     "preset",
     "problems",
     "recent_calls",
+    "remembering",
     "usage_by",
     "usage_series",
     "usage_totals",

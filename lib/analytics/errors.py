@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from lib.analytics.filters import NO_FILTERS, Filters
 from lib.analytics.labels import labels_of
+from lib.analytics.memory import remembered
 from lib.analytics.plan import Span, span
 from lib.analytics.ranges import Bucket, Range, Scope
 from lib.analytics.sources import Question, Row, ask
@@ -44,6 +45,7 @@ class ErrorSeries:
     lines: tuple[ErrorLine, ...]
 
 
+@remembered
 def errors_by(engine: Engine, by: ErrorsBy, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> list[ErrorShare]:
     """Return how often each class of error met each model or provider (or, by class, in all), the most frequent first."""
     split = None if by == "class" else by
@@ -55,6 +57,7 @@ def errors_by(engine: Engine, by: ErrorsBy, scope: Scope, range_: Range, filters
     return sorted(found, key=lambda e: (-e.attempts, e.error_class, e.key))
 
 
+@remembered
 def errors_series(engine: Engine, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> ErrorSeries:
     """Return the errors of each bucket, a line per class."""
     buckets = range_.buckets()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.engine import Engine
 
 from lib.analytics.filters import NO_FILTERS, By, Filters
+from lib.analytics.memory import remembered
 from lib.analytics.plan import Span, span
 from lib.analytics.ranges import Range, Scope
 from lib.analytics.sources import Metric, Question, ask
@@ -28,6 +29,7 @@ class Percentiles:
     p99: float
 
 
+@remembered
 def latency_percentiles(
     engine: Engine, scope: Scope, range_: Range, filters: Filters = NO_FILTERS, *, metric: Metric = "latency"
 ) -> Percentiles | None:
@@ -35,6 +37,7 @@ def latency_percentiles(
     return _grouped(engine, scope, (span(0, range_.start, range_.end),), filters, metric).get((0, "all"))
 
 
+@remembered
 def latency_series(
     engine: Engine, scope: Scope, range_: Range, filters: Filters = NO_FILTERS, *, metric: Metric = "latency"
 ) -> tuple[Percentiles | None, ...]:
@@ -44,6 +47,7 @@ def latency_series(
     return tuple(found.get((one.bucket, "all")) for one in spans)
 
 
+@remembered
 def latency_by(
     engine: Engine, by: By, scope: Scope, range_: Range, filters: Filters = NO_FILTERS, *, metric: Metric = "latency"
 ) -> dict[str, Percentiles]:

@@ -66,9 +66,14 @@ class Range:
     now: datetime
 
     @property
+    def slot(self) -> datetime:
+        """The beginning of the slot that is running now."""
+        return _floor(self.now)
+
+    @property
     def until(self) -> datetime:
         """The end of the slot that is running now, or the range's end when that has passed."""
-        return max(self.start, min(self.end, _floor(self.now) + SLOT))
+        return max(self.start, min(self.end, self.slot + SLOT))
 
     def buckets(self) -> tuple[Bucket, ...]:
         """Return the steps, oldest first and without gaps."""

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Engine
 
 from lib.analytics.filters import NO_FILTERS, By, Filters
 from lib.analytics.labels import labels_of
+from lib.analytics.memory import remembered
 from lib.analytics.plan import Span, span
 from lib.analytics.ranges import Bucket, Range, Scope
 from lib.analytics.sources import Question, ask
@@ -115,12 +116,14 @@ class Mover:
     after_nano: int
 
 
+@remembered
 def usage_totals(engine: Engine, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> Comparison:
     """Return a range's totals and those of the previous period."""
     found = {row[0]: row for row in _asked(engine, scope, _compared(range_), filters, None)[0]}
     return Comparison(*(Totals(*map(int, found[n][2:])) if n in found else _NOTHING for n in (0, 1)))
 
 
+@remembered
 def usage_by(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> list[Share]:
     """Return what each model, provider, source or user used, dearest first, then busiest."""
     rows, labels = _asked(engine, scope, (span(0, range_.start, range_.end),), filters, by)
@@ -128,6 +131,7 @@ def usage_by(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filte
     return sorted(shares, key=lambda s: (-s.totals.cost_nano_usd, -s.totals.attempts, s.key))
 
 
+@remembered
 def usage_series(engine: Engine, scope: Scope, range_: Range, filters: Filters = NO_FILTERS, *, by: SeriesBy | None = None) -> Series:
     """Return usage per bucket: one line for all (key "all"), or one per thing.
 
@@ -146,6 +150,7 @@ def usage_series(engine: Engine, scope: Scope, range_: Range, filters: Filters =
     return Series(buckets, tuple(sorted(lines, key=_weight)))
 
 
+@remembered
 def movers(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filters = NO_FILTERS, *, limit: int = 5) -> list[Mover]:
     """Return the things whose cost changed most against the period before, the biggest change first; those unchanged are left out."""
     rows, labels = _asked(engine, scope, _compared(range_), filters, by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from lib.chat import Completion, Event, Finish, FinishReason, Request, Usage, fold
 from lib.errors import ProviderError, StreamTruncated
 from lib.providers.catalog import ProviderKind
+from lib.providers.sse import Decoder, Framing
 from lib.providers.transport import MALFORMED, Transport
 
 
@@ -105,9 +106,11 @@ def complete(transport: Transport, path: str, body: Mapping[str, Any], reader: R
         raise transport.unreadable() from None
 
 
-def stream(transport: Transport, path: str, body: Mapping[str, Any], reader: Reader) -> Iterator[Event]:
+def stream(
+    transport: Transport, path: str, body: Mapping[str, Any], reader: Reader, framing: Callable[[], Framing] = Decoder
+) -> Iterator[Event]:
     """Ask for a streamed answer and yield its events."""
-    answer = transport.stream(path, body)
+    answer = transport.stream(path, body, framing)
     read = reader.read
     try:
         with closing(answer.documents()) as documents:

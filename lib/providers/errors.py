@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 
@@ -28,6 +30,7 @@ _SENTENCES: Mapping[ErrorKind, tuple[str, str]] = {
     "bad-request": ("did not accept the request", "Change what its message names."),
     "unknown": ("failed without saying why it did", "Try again, or choose another model."),
 }
+_PASSING = frozenset({"", "its host name could not be looked up just now", "nothing listens at its address"})
 _TIMEOUT_STATUSES = frozenset({408, 504, 522, 524})
 _CALLER_STATUSES = frozenset({400, 405, 406, 411, 412, 415, 416, 421, 422, 431})
 
@@ -54,7 +57,7 @@ def classify(
     wait = retry_after(lower, found.delays, found.text, now=time.time() if now is None else now)
     endpoint = rules.ENDPOINT.search(found.text) if kind in ("model-incompatible", "bad-request") else None
     return ProviderError(
-        _sentence(kind, retryable, provider, status, found, secrets),
+        _sentence(kind, retryable, provider, status, found.message or _reason(exception), secrets),
         kind=kind,
         provider=provider,
         status=status,
@@ -62,6 +65,7 @@ def classify(
         retryable=retryable,
         retry_after=wait,
         suggested_endpoint=endpoint[1].lower() if endpoint else None,
+        param=found.param if found.param and len(found.param) <= 80 and found.param.isprintable() else None,
     )
 
 
@@ -70,9 +74,31 @@ def _by_exception(exception: BaseException) -> tuple[ErrorKind, bool | None]:
     words = f"{type(exception).__name__} {exception}"
     if isinstance(exception, TimeoutError) or "Timeout" in words or rules.TIMEOUT[1].search(words):
         return "timeout", True
+    if _reason(exception) not in _PASSING:
+        return "network", False
     if any(name in words for name in ("UnsupportedProtocol", "InvalidURL", "LocalProtocolError", "CERTIFICATE_VERIFY_FAILED")):
         return "network", False
     return "network", True
+
+
+def _reason(exception: BaseException | None) -> str:
+    """Say what kept a connection from being made, in our own words; empty when there is nothing helpful to say."""
+    while exception is not None and exception.__cause__ is not None:
+        exception = exception.__cause__
+    match exception:
+        case ssl.SSLCertVerificationError() if exception.verify_code in (62, 64):  # OpenSSL's mismatches of host name and address
+            return "the certificate at its address belongs to another host"
+        case ssl.SSLCertVerificationError():
+            return "the certificate at its address is not trusted"
+        case ssl.SSLError() if exception.reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+            return "the server at its address does not speak HTTPS"
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return "its host name could not be looked up just now"
+        case socket.gaierror():
+            return "its host name does not exist"
+        case ConnectionRefusedError():
+            return "nothing listens at its address"
+    return ""
 
 
 def _by_response(status: int | None, found: ErrorBody) -> tuple[ErrorKind, bool | None]:
@@ -198,15 +224,13 @@ def _never_fits(found: ErrorBody) -> bool:
     return sizes is not None and int(sizes[2].replace(",", "")) > int(sizes[1].replace(",", ""))
 
 
-def _sentence(
-    kind: ErrorKind, retryable: bool | None, provider: str | None, status: int | None, found: ErrorBody, secrets: Sequence[str]
-) -> str:
+def _sentence(kind: ErrorKind, retryable: bool | None, provider: str | None, status: int | None, said: str, secrets: Sequence[str]) -> str:
     lead, advice = _SENTENCES[kind]
     if kind == "network" and retryable is False:
         advice = "Check the base URL on the Providers page, and whether a proxy answers in its place."
     row = KINDS.get(provider or "")
     who = row.label if row else provider or "The provider"
-    detail = redact(found.message[: 10 * _LONGEST_DETAIL], *secrets)
+    detail = redact(said[: 10 * _LONGEST_DETAIL], *secrets)
     if len(detail) > _LONGEST_DETAIL:
         detail = detail[:_LONGEST_DETAIL].rstrip() + "…"
     if not detail and status is not None and status >= 300:

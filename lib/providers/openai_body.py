@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from lib.chat import Image, Message, Part, Reasoning, Request, Text, Tool, ToolCall, ToolResult
+from lib.providers import jsons
 from lib.providers.catalog import ProviderKind
 
 _REASONS_BY_DEFAULT = re.compile(r"(?:^|/)(?:o[1-9](?:-|$)|gpt-(?:[5-9]|\d\d)|codex)", re.IGNORECASE)
-_TOOL_CHOICES = frozenset({"auto", "none", "required"})
+TOOL_CHOICES = frozenset({"auto", "none", "required"})
+_JSON_ONLY = "Answer with one JSON object and nothing else."
+_BY_SCHEMA = "Answer with one JSON object that fits this JSON schema, and nothing else: "
 
 
 def chat_body(request: Request, kind: ProviderKind, *, stream: bool, include_usage: bool) -> dict[str, Any]:
-    """Return the JSON body; ``request.extra`` goes in as it is, and last."""
-    limit = kind.max_tokens_reasoning if _REASONS_BY_DEFAULT.search(request.model) else kind.max_tokens
-    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request, kind))}
+    """Return the JSON body; ``request.extra`` goes in as it is, and last, and None there takes a field out."""
+    limit = kind.max_tokens_reasoning if reasons_by_default(request.model) else kind.max_tokens
+    wanted = response_format(request.response_format)
+    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request, kind, _asked_in_words(wanted, kind)))}
     optional = {
         "temperature": request.temperature,
         "top_p": request.top_p,
         limit: request.max_tokens,
-        "reasoning_effort": request.reasoning_effort,
+        **_effort(request.reasoning_effort, kind),
         "stop": list(request.stop) or None,
         "tools": [_tool(tool) for tool in request.tools] or None,
         "tool_choice": _tool_choice(request.tool_choice),
-        "response_format": _response_format(request.response_format),
+        "response_format": wanted if wanted is None or kind.schemas else {"type": "json_object"},
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
     if stream:
@@ -35,12 +40,33 @@ def chat_body(request: Request, kind: ProviderKind, *, stream: bool, include_usa
         if include_usage:
             body["stream_options"] = {"include_usage": True}
     body.update(request.extra)
+    for name in [name for name, value in request.extra.items() if value is None]:
+        del body[name]
     return body
 
 
-def _messages(request: Request, kind: ProviderKind) -> Iterator[dict[str, Any]]:
-    if request.system:
-        yield {"role": "system", "content": request.system}
+def reasons_by_default(model: str) -> bool:
+    """Whether a model's name is one of OpenAI's that reason without being asked to."""
+    return _REASONS_BY_DEFAULT.search(model) is not None
+
+
+def _effort(effort: str | None, kind: ProviderKind) -> dict[str, Any]:
+    if kind.effort_field == "reasoning":
+        return {"reasoning": None if effort is None else {"effort": effort}}
+    return {kind.effort_field: effort}
+
+
+def _asked_in_words(wanted: Mapping[str, Any] | None, kind: ProviderKind) -> str | None:
+    """Return what the prompt has to say about JSON where the provider knows no schemas and wants the word said."""
+    if kind.schemas or wanted is None:
+        return None
+    schema = jsons.schema(wanted)
+    return _JSON_ONLY if schema is None else _BY_SCHEMA + json.dumps(schema, ensure_ascii=False)
+
+
+def _messages(request: Request, kind: ProviderKind, also: str | None) -> Iterator[dict[str, Any]]:
+    if system := "\n\n".join(part for part in (request.system, also) if part):
+        yield {"role": "system", "content": system}
     for message in request.messages:
         yield from _message(message, kind)
 
@@ -51,7 +77,7 @@ def _message(message: Message, kind: ProviderKind) -> Iterator[dict[str, Any]]:
         return
     for part in message.parts:
         if isinstance(part, ToolResult):
-            yield {"role": "tool", "tool_call_id": part.call_id, "content": part.content}
+            yield {"role": "tool", "tool_call_id": _call_id(part.call_id, kind), "content": part.content}
     if message.role == "assistant":
         yield _assistant(message, kind)
         return
@@ -66,23 +92,33 @@ def _assistant(message: Message, kind: ProviderKind) -> dict[str, Any]:
     turn: dict[str, Any] = {"role": "assistant", "content": text or None if calls else text}
     if calls:
         turn["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call.arguments)}} for call in calls
+            {
+                "id": _call_id(call.id, kind),
+                "type": "function",
+                "function": {"name": call.name, "arguments": arguments_text(call.arguments)},
+            }
+            for call in calls
         ]
     reasoning = [part for part in message.parts if isinstance(part, Reasoning)]
     if kind.reasoning_back == "reasoning_details":
-        details = [item for part in reasoning if isinstance(part.opaque, list | tuple) for item in part.opaque]
+        details = [item for part in reasoning if isinstance(part.opaque, list | tuple) for item in part.opaque if isinstance(item, Mapping)]
         if details:
             turn["reasoning_details"] = details
-    elif kind.reasoning_back and calls and reasoning:  # asked for within a round of tool calls only
+    elif kind.reasoning_back and calls:  # asked for within a round of tool calls only, and there even when it is empty
         turn[kind.reasoning_back] = "".join(part.text for part in reasoning)
     return turn
 
 
 def _content(part: Part) -> dict[str, Any]:
     if isinstance(part, Image):
-        return {"type": "image_url", "image_url": {"url": part.url if part.data is None else data_url(part.media_type, part.data)}}
+        return {"type": "image_url", "image_url": {"url": image_url(part)}}
     assert isinstance(part, Text)
     return {"type": "text", "text": part.text}
+
+
+def image_url(image: Image) -> str | None:
+    """Return an image's own address, or its bytes as one."""
+    return image.url if image.data is None else data_url(image.media_type, image.data)
 
 
 def data_url(media_type: str, data: bytes) -> str:
@@ -90,7 +126,15 @@ def data_url(media_type: str, data: bytes) -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
 
 
-def _arguments(arguments: Mapping[str, Any] | str) -> str:
+def _call_id(identity: str, kind: ProviderKind) -> str:
+    """Return a tool call's id, in the form that this provider asks for when another one made it."""
+    if kind.call_ids is None or re.fullmatch(kind.call_ids, identity):
+        return identity
+    return hashlib.sha256(identity.encode("utf-8", "replace")).hexdigest()[:9]
+
+
+def arguments_text(arguments: Mapping[str, Any] | str) -> str:
+    """Return a tool call's arguments as the JSON text they are sent as."""
     return arguments if isinstance(arguments, str) else json.dumps(dict(arguments), ensure_ascii=False)
 
 
@@ -99,12 +143,13 @@ def _tool(tool: Tool) -> dict[str, Any]:
 
 
 def _tool_choice(choice: str | None) -> Any:
-    if choice is None or choice in _TOOL_CHOICES:
+    if choice is None or choice in TOOL_CHOICES:
         return choice
     return {"type": "function", "function": {"name": choice}}
 
 
-def _response_format(wanted: str | Mapping[str, Any] | None) -> Any:
+def response_format(wanted: str | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the wanted form of an answer as ``response_format`` says it, None for text."""
     if wanted is None or wanted == "text":
         return None
     if isinstance(wanted, str):

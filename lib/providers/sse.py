@@ -1,6 +1,8 @@
-"""Server-sent events: bytes in, split anywhere, whole events out."""
+"""Streams of events: bytes in, split anywhere, whole events out."""
 
 from __future__ import annotations
+
+from typing import ClassVar, Protocol
 
 MAX_EVENT = 16 * 1024 * 1024
 """Bytes an unfinished event may grow to before the stream counts as broken."""
@@ -10,6 +12,23 @@ class Overflow(ValueError):
     """One event is larger than MAX_EVENT."""
 
 
+class Framing(Protocol):
+    """One way of writing events as bytes; ``accept`` is what it is asked for by, ``stray`` what was no event."""
+
+    accept: ClassVar[str]
+    lines: ClassVar[bool]
+    """Whether every line is a document, so that a stream may call itself application/json."""
+    stray: bytes
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
+        """Take the next bytes and return the events they complete."""
+        ...
+
+    def flush(self) -> list[tuple[bytes, bytes]]:
+        """Return the last event when the stream ended without its mark."""
+        ...
+
+
 class Decoder:
     r"""Split a byte stream into events: (name, data) pairs, the data still bytes.
 
@@ -17,6 +36,9 @@ class Decoder:
     joined by ``\n``. Characters are never cut: data is only handed out whole. ``stray`` keeps the first block
     that is no event at all but looks like a document, which is how gateways put an error into a stream.
     """
+
+    accept = "text/event-stream"
+    lines = False
 
     def __init__(self) -> None:
         self.stray = b""
@@ -68,3 +90,48 @@ class Decoder:
             elif not self.stray and line[:1] in (b"{", b"<", b"["):
                 self.stray = block
         return (name, b"\n".join(data)) if data else None
+
+
+class JsonLines:
+    r"""Split a byte stream into lines, each one document; blank ones are skipped, and ``\r\n`` ends a line too."""
+
+    accept = "application/x-ndjson"
+    lines = True
+
+    def __init__(self) -> None:
+        self.stray = b""
+        self._rest = b""
+
+    def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
+        """Take the next bytes and return the lines they complete; raise Overflow for one without an end."""
+        head, separator, rest = (self._rest + chunk).rpartition(b"\n")
+        self._rest = rest
+        if not separator:
+            if len(rest) > MAX_EVENT:
+                raise Overflow
+            return []
+        return [event for line in head.split(b"\n") if (event := self._event(line.strip())) is not None]
+
+    def flush(self) -> list[tuple[bytes, bytes]]:
+        """Return the last line when the stream ended without a line end."""
+        event = self._event(self._rest.strip())
+        self._rest = b""
+        return [] if event is None else [event]
+
+    def _event(self, line: bytes) -> tuple[bytes, bytes] | None:
+        return (b"", line) if line else None
+
+
+class DataLines(JsonLines):
+    """Split server-sent events written without blank lines between them: every ``data:`` line is an event."""
+
+    accept = "text/event-stream"
+    lines = False
+
+    def _event(self, line: bytes) -> tuple[bytes, bytes] | None:
+        if not line.startswith(b"data:"):
+            if not self.stray and line[:1] in (b"{", b"<", b"["):
+                self.stray = line
+            return None
+        data = line[5:].strip()
+        return (b"", b"[DONE]" if data in (b"done", b'"done"') else data) if data else None

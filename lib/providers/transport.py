@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+import time
+import zlib
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
 
-from lib.errors import ProviderError, StreamTruncated
+from lib.errors import ErrorKind, ProviderError, StreamTruncated
+from lib.net import Exchange, exchanging
 from lib.providers import jsons, sse
+from lib.providers.catalog import KINDS
 from lib.providers.errors import classify
 
 DRAIN_SECONDS = 1.0
 """How long a provider may keep the connection open after its last event before it is closed."""
 
-LONGEST_ANSWER, LONGEST_ERROR = 64 * 1024 * 1024, 256 * 1024
-"""Bytes read of an answer in one piece, and of an error; what goes on for longer is no answer."""
+KEEP_ALIVE_SECONDS = 600.0
+"""How long a stream may send signs of life and nothing else: queues of busy providers are that long, no longer."""
+
+LONGEST_SECONDS = 3600.0
+"""How long one exchange may take from its first byte to its last, however it is spun out."""
+
+LONGEST_ANSWER, LONGEST_STREAM, LONGEST_ERROR = 64 * 1024 * 1024, 128 * 1024 * 1024, 256 * 1024
+"""Bytes read of an answer in one piece, of a stream, and of an error; what goes on for longer is no answer."""
+
+_INFLATED = 64 * 1024
+"""Bytes decompressed at once, so that a small answer cannot burst into a large one."""
 
 MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What reading JSON of an unexpected shape may raise."""
@@ -46,21 +58,23 @@ class Transport:
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the JSON answer to a GET."""
-        return self._answer("GET", path, params=params, headers=self._headers)
+        return self._answer("GET", path, params=params, headers={**self._headers, "accept-encoding": "gzip"})
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the JSON answer to a POST of a JSON body."""
-        return self._answer("POST", path, content=_encoded(body), headers={**self._headers, "content-type": "application/json"})
+        headers = {**self._headers, "content-type": "application/json", "accept-encoding": "gzip"}
+        return self._answer("POST", path, content=_encoded(body), headers=headers)
 
-    def stream(self, path: str, body: Mapping[str, Any]) -> Stream:
+    def stream(self, path: str, body: Mapping[str, Any], framing: Callable[[], sse.Framing] = sse.Decoder) -> Stream:
         """Return the answer to a POST as a stream of JSON events; nothing is sent before it is read."""
+        decoder = framing()
         headers = {
             **self._headers,
             "content-type": "application/json",
-            "accept": "text/event-stream",
+            "accept": decoder.accept,
             "accept-encoding": "identity",  # compression would hold tokens back
         }
-        return Stream(self, lambda: self._open("POST", path, content=_encoded(body), headers=headers))
+        return Stream(self, lambda exchange: self._open(exchange, "POST", path, content=_encoded(body), headers=headers), decoder)
 
     def fault(self, document: Any, status: int | None = 200) -> ProviderError:
         """Return the error that a document inside an accepted answer describes."""
@@ -78,40 +92,80 @@ class Transport:
             f"{self.provider} sent an answer that cannot be read. Try again, or check the base URL.", kind="network", provider=self.provider
         )
 
-    def _answer(self, method: str, path: str, **parts: Any) -> Any:
+    def endless(self, exchange: Exchange) -> ProviderError:
+        """Return the error of an answer without an end; asking again would bring the same."""
+        if exchange.left > 0:
+            kind: ErrorKind = "network"
+            sentence = "sent more than an answer can be, and was cut off. Check the base URL, or choose another model."
+        else:
+            kind = "timeout"
+            sentence = "kept the connection open without finishing its answer. Try again later, or choose another model."
+        who = KINDS[self.provider].label if self.provider in KINDS else self.provider
+        return ProviderError(f"{who} {sentence}", kind=kind, provider=self.provider, retryable=False)
+
+    @contextmanager
+    def exchange(self) -> Iterator[Exchange]:
+        """Bound what happens inside; a connection that was hung up on here raises Cancelled in place of its error."""
+        exchange = Exchange(LONGEST_SECONDS)
         try:
-            response = self._open(method, path, **parts)
+            yield exchange
+        except ProviderError as error:
+            exchange.check()
+            if exchange.left <= 0 and error.kind == "timeout":
+                raise self.endless(exchange) from None
+            raise
+        finally:
+            exchange.finish()
+
+    def _answer(self, method: str, path: str, **parts: Any) -> Any:
+        with self.exchange() as exchange:
+            response = self._open(exchange, method, path, **parts)
             try:
-                body = _read(response, LONGEST_ANSWER)
+                body = self.body(response, exchange)
+            except httpx.HTTPError as error:
+                raise self.failure(None, {}, exception=error) from None
             finally:
                 response.close()
-        except httpx.HTTPError as error:
-            raise self.failure(None, {}, exception=error) from None
-        return self.document(response, body)
+            return self.document(response, body)
+
+    def body(self, response: httpx.Response, exchange: Exchange) -> bytes:
+        """Return the whole body of an answer; raise the error of one that is longer than any answer."""
+        body = _read(response, LONGEST_ANSWER)
+        exchange.check()
+        if len(body) > LONGEST_ANSWER:
+            raise self.endless(exchange)
+        return body
 
     def document(self, response: httpx.Response, body: bytes) -> Any:
         """Return the JSON of an accepted answer; raise the error that it is instead."""
         try:
             document = jsons.parse(body)
         except ValueError:
-            failure = self.failure(response.status_code, response.headers, body)
-            raise (self.unreadable() if failure.kind == "unknown" else failure) from None
+            raise self.no_document(response.status_code, response.headers, body) from None
         if is_error(document):
             raise self.failure(response.status_code, response.headers, body)
         return document
 
-    def _open(self, method: str, path: str, **parts: Any) -> httpx.Response:
+    def no_document(self, status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+        """Return the error that a body without JSON is: a page, a proxy's words, or half an answer, whose words say nothing."""
+        if body.lstrip()[:1] in (b"{", b"["):
+            return self.unreadable()
+        failure = self.failure(status, headers, body)
+        return self.unreadable() if failure.kind == "unknown" else failure
+
+    def _open(self, exchange: Exchange, method: str, path: str, **parts: Any) -> httpx.Response:
         """Send a request and return the response with its body unread; raise the classified error of a refusal."""
         client = self._client()
         try:
             request = client.build_request(method, f"{self._base_url}/{path}", timeout=self._timeout, **parts)
-            response = client.send(request, stream=True, follow_redirects=False)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            with exchanging(exchange):
+                response = client.send(request, stream=True, follow_redirects=False)
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             raise self.failure(None, {}, exception=error) from None
         if response.is_success:
             return response
         try:
-            body = _read(response, LONGEST_ERROR)
+            body = _read(response, LONGEST_ERROR)[:LONGEST_ERROR]
         except httpx.HTTPError:
             body = b""  # the status alone is classified
         finally:
@@ -126,30 +180,36 @@ class Stream:
     can be used again. Closing that generator earlier closes the connection, which is how a call is cancelled.
     """
 
-    def __init__(self, transport: Transport, send: Callable[[], httpx.Response]) -> None:
+    def __init__(self, transport: Transport, send: Callable[[Exchange], httpx.Response], decoder: sse.Framing) -> None:
         self.ended = False
+        self._decoder = decoder
         self._transport = transport
         self._send = send
 
     def documents(self) -> Generator[Any, None, None]:
         """Send the request and yield each event's JSON."""
-        response = self._send()
-        try:
-            yield from self._events(response)
-        finally:
-            response.close()
+        with self._transport.exchange() as exchange:
+            response = self._send(exchange)
+            try:
+                yield from self._events(response, exchange)
+            finally:
+                response.close()
+            if not self.ended:
+                exchange.check()
 
-    def _events(self, response: httpx.Response) -> Iterator[Any]:
+    def _events(self, response: httpx.Response, exchange: Exchange) -> Iterator[Any]:
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind in ("application/json", "text/html"):
-            yield from self._whole(response)
+        decoder = self._decoder
+        if kind == "text/html" or (kind == "application/json" and not decoder.lines):
+            yield from self._whole(response, exchange)
             return
-        decoder = sse.Decoder()
         feed, parse = decoder.feed, jsons.parse
-        chunks = response.iter_bytes() if "content-encoding" in response.headers else response.iter_raw()
+        chunks, pulse = _chunks(response), _Pulse(self._transport, exchange)
         try:
             for chunk in chunks:
-                for name, data in feed(chunk):
+                events = feed(chunk)
+                pulse.beat(len(chunk), events)
+                for name, data in events:
                     if data == b"[DONE]":
                         self.ended = True
                         break
@@ -166,11 +226,11 @@ class Stream:
         except MALFORMED:
             raise self._transport.unreadable() from None
         if self.ended:
-            _drain(response, chunks)
+            _drain(exchange, chunks)
             return
         yield from self._tail(decoder)
 
-    def _tail(self, decoder: sse.Decoder) -> Iterator[Any]:
+    def _tail(self, decoder: sse.Framing) -> Iterator[Any]:
         """Yield what the end of the bytes completes; a document that is no event is a gateway's error."""
         for _, data in decoder.flush():
             if data == b"[DONE]":
@@ -181,12 +241,16 @@ class Stream:
             except ValueError:
                 raise StreamTruncated(provider=self._transport.provider) from None
         if decoder.stray:
+            try:
+                jsons.parse(decoder.stray)
+            except ValueError:
+                raise self._transport.no_document(200, {}, decoder.stray) from None
             raise self._transport.failure(200, {}, decoder.stray)
 
-    def _whole(self, response: httpx.Response) -> Iterator[Any]:
+    def _whole(self, response: httpx.Response, exchange: Exchange) -> Iterator[Any]:
         """Yield the one document of a server that does not stream, or raise the error it is."""
         try:
-            body = _read(response, LONGEST_ANSWER)
+            body = self._transport.body(response, exchange)
         except httpx.TimeoutException as error:
             raise self._transport.failure(None, {}, exception=error) from None
         except httpx.HTTPError:
@@ -195,18 +259,69 @@ class Stream:
         yield self._transport.document(response, body)
 
 
+class _Pulse:
+    """Watches that a stream goes somewhere: it may be neither endless nor alive with nothing to say."""
+
+    def __init__(self, transport: Transport, exchange: Exchange) -> None:
+        self._transport, self._exchange = transport, exchange
+        self._size = 0
+        self._heard = time.monotonic()
+
+    def beat(self, size: int, events: Sequence[tuple[bytes, bytes]]) -> None:
+        """Take note of a chunk and the events it completed; raise the error of a stream that goes nowhere."""
+        self._size += size
+        now = time.monotonic()
+        if events and any(name != b"ping" for name, _ in events):
+            self._heard = now
+        elif now - self._heard > KEEP_ALIVE_SECONDS:
+            self._exchange.shorten(0)
+        if self._size > LONGEST_STREAM or self._exchange.left <= 0:
+            raise self._transport.endless(self._exchange)
+
+
 def _read(response: httpx.Response, limit: int) -> bytes:
-    """Return the body, or its beginning when it is longer than ``limit``."""
-    body = bytearray()
-    for chunk in response.iter_bytes():
-        body += chunk
-        if len(body) > limit:
+    """Return the body, or a little more than ``limit`` bytes of one that is longer."""
+    pieces: list[bytes] = []
+    size = 0
+    for chunk in _chunks(response):
+        pieces.append(chunk)
+        size += len(chunk)
+        if size > limit:
             break
-    return bytes(body[:limit])
+    return b"".join(pieces)
+
+
+def _chunks(response: httpx.Response) -> Iterator[bytes]:
+    """Return the body's bytes as they arrive, decompressed where the server compressed it unasked."""
+    if response.is_stream_consumed:  # a transport that has read it already
+        return iter((response.content,))
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        return response.iter_raw()
+    return _inflated(response.iter_raw(), encoding)
+
+
+def _inflated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise httpx.DecodingError(f"compressed as {encoding!r}, which was not asked for")
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # by gzip's header or by zlib's
+    try:
+        for chunk in chunks:
+            while chunk and not inflate.eof:
+                piece = inflate.decompress(chunk, _INFLATED)
+                chunk = inflate.unconsumed_tail
+                if piece:
+                    yield piece
+        if rest := inflate.flush():
+            yield rest
+    except zlib.error as error:
+        raise httpx.DecodingError(str(error)) from error
 
 
 def is_error(document: Any) -> bool:
     """Whether a JSON document is an error in one of the envelopes that come with status 200."""
+    if isinstance(document, list):  # Google wraps whatever it says to a stream request in an array
+        return bool(document) and isinstance(document[0], dict) and bool(document[0].get("error"))
     return isinstance(document, dict) and (
         bool(document.get("error")) or document.get("object") == "error" or document.get("type") == "error"
     )
@@ -219,27 +334,12 @@ def _encoded(document: Any) -> bytes:
         return json.dumps(document, separators=(",", ":")).encode()
 
 
-def _drain(response: httpx.Response, chunks: Iterator[bytes]) -> None:
+def _drain(exchange: Exchange, chunks: Iterator[bytes]) -> None:
     """Read what follows the last event, for a little while; the answer itself is complete whatever happens here."""
-    network = response.extensions.get("network_stream")
-    connection = network.get_extra_info("socket") if network is not None else None
-    timer: threading.Timer | None = None
-    if isinstance(connection, socket.socket):
-        timer = threading.Timer(DRAIN_SECONDS, _hang_up, (connection,))
-        timer.daemon = True
-        timer.start()
+    exchange.shorten(DRAIN_SECONDS)
     try:
         for _ in chunks:
-            pass
+            if exchange.left <= 0:
+                break
     except httpx.HTTPError:
         pass
-    finally:
-        if timer is not None:
-            timer.cancel()
-
-
-def _hang_up(connection: socket.socket) -> None:
-    try:
-        socket.socket.shutdown(connection, socket.SHUT_RDWR)
-    except OSError:
-        pass  # it is closed already

@@ -13,14 +13,19 @@ from sqlalchemy.engine import Engine
 
 from lib import __version__, sample
 from lib.access import LOCAL_ADMIN, Accounts, People, Principal, Role, Sessions, require
+from lib.analytics import remembering
 from lib.chat import Event
 from lib.credentials import KeyRing, KeyStatus
 from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
 from lib.logs import get_logger
+from lib.money import NANO_PER_USD
 from lib.net import close_shared_client
 from lib.registry import Model, Provider, Registry
 from lib.routing import Routed, RoutedCall, Router, SqlHints
+from lib.routing.compatibility import Compatibility
+from lib.routing.recovery import LOOK_EVERY_S, Recovery
 from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, routed_call
+from lib.services.compatibility import HintDesk, preparer
 from lib.services.key_trial import TestResult, try_key
 from lib.settings import Settings
 from lib.store.base import Actor, Store
@@ -32,6 +37,8 @@ from lib.usage import Attempt, Heartbeat, Ledger
 
 _SYSTEM = Principal("", "Modeldeck", Role.ADMIN)
 _PROFILES = "profiles"
+_PATIENCE_S = 2.0
+"""Seconds a stop waits for a probe on its way; its row is marked interrupted when it takes longer."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,8 @@ class Services:
     ledger: Ledger
     router: Router
     heartbeat: Heartbeat
+    recovery: Recovery
+    probes: Heartbeat
     clock: Callable[[], datetime] = utc_now
     origin: str = "page"
 
@@ -146,6 +155,11 @@ class Services:
             profile = {"user_id": principal.user_id, "display_name": principal.name, "role": str(principal.role)}
             store.insert(_PROFILES, [{**profile, "preferences": {name: value}}])
 
+    def hints(self, principal: Principal) -> HintDesk:
+        """Return what this principal may do about what the router has learned."""
+        hints = Compatibility(self.engine, clock=self.clock)
+        return HintDesk(hints, self.recovery, self.registry(principal), self.keys, principal, self._actor(principal))
+
     def has_sample(self) -> bool:
         """Whether there is sample data, a part of it included."""
         return sample.has_sample(self.engine)
@@ -177,7 +191,9 @@ class Services:
         }
 
     def close(self) -> None:
-        """Stop the heartbeat, sign this process off and let go of every connection."""
+        """Stop the heartbeat and the probes, sign this process off and let go of every connection."""
+        self.recovery.stop()
+        self.probes.stop(_PATIENCE_S)
         self.heartbeat.stop()
         try:
             self.ledger.stop()
@@ -228,7 +244,17 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         chores: list[Callable[[], object]] = [ledger.heartbeat, ledger.mark_interrupted]
         if engine.dialect.name == "postgresql":
             chores.append(partial(_fold, engine, ledger.instance_id))
-        services = Services(settings, engine, analytics_engine, keys, ledger, router, Heartbeat(chores), clock, origin)
+        recovery = Recovery(
+            engine,
+            router,
+            preparer(lambda: services.registry(_SYSTEM), keys, _SYSTEM),
+            budget_nano=int(settings.probe_budget_usd * NANO_PER_USD),
+            clock=clock,
+        )
+        # On a thread of its own: a slow probe must not make this process look dead.
+        probes = Heartbeat([recovery.run], interval=LOOK_EVERY_S)
+        beat = Heartbeat(chores)
+        services = Services(settings, engine, remembering(analytics_engine), keys, ledger, router, beat, recovery, probes, clock, origin)
         _seed_when_empty(services)
         ledger.register(__version__)
         ledger.mark_interrupted()
@@ -236,6 +262,8 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         engine.dispose()
         raise
     services.heartbeat.start()
+    if settings.learn_from_failures and origin != "cli":  # a command is too short-lived to look after others
+        services.probes.start()
     return services
 
 

@@ -36,10 +36,10 @@ def bars(
     if not any(value for one in series for value in one.values):
         st.caption(empty)
         return
-    figure = go.Figure()
+    figure, moments = go.Figure(), [time.isoformat() for time in times]  # as text: plotly takes ten times as long to write moments
     for one in series:
         figure.add_bar(
-            x=list(times),
+            x=moments,
             y=list(one.values),
             name=one.name,
             marker={"color": one.look.color, "pattern": _pattern(one.look.pattern), "cornerradius": 4},
@@ -56,10 +56,10 @@ def lines(
     if not any(value is not None for one in series for value in one.values):
         st.caption(empty)
         return
-    figure = go.Figure()
+    figure, moments = go.Figure(), [time.isoformat() for time in times]  # as text: plotly takes ten times as long to write moments
     for one in series:
         figure.add_scatter(
-            x=list(times),
+            x=moments,
             y=list(one.values),
             name=one.name,
             mode="lines+markers",

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Generator, Iterator
 from typing import TypeVar
 
+from lib.net import Stopper
+
 T = TypeVar("T")
 
 
@@ -20,19 +22,20 @@ class _End:
 def pump(source: Iterator[T], tick: float) -> Generator[T | None]:
     """Yield what the source yields, and None for each ``tick`` seconds in which it yielded nothing.
 
-    Raises what the source raised. Closing this generator returns at once; the source is then closed at its next
-    item, or when it gives up waiting for one, and nothing it still yields is read.
+    Raises what the source raised. Closing this generator returns at once and hangs up on whatever the source waits
+    for on the network; one that waits for something else is closed at its next item. Nothing it still yields is read.
     """
     items: queue.SimpleQueue[T | _End] = queue.SimpleQueue()
-    left = threading.Event()
+    left = Stopper()
 
     def read() -> None:
         error: BaseException | None = None
         try:
-            for item in source:
-                items.put(item)
-                if left.is_set():
-                    break
+            with left.applied():
+                for item in source:
+                    items.put(item)
+                    if left.stopped:
+                        break
         except BaseException as raised:  # handed to the reader, whose error it is
             error = raised
         finally:
@@ -55,4 +58,4 @@ def pump(source: Iterator[T], tick: float) -> Generator[T | None]:
                 return
             yield item
     finally:
-        left.set()
+        left.stop()

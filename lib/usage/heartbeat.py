@@ -31,11 +31,11 @@ class Heartbeat:
         """Begin to beat."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ask the thread to end and wait until it has, at most for one chore's time."""
+    def stop(self, patience: float | None = None) -> None:
+        """Ask the thread to end and wait until it has, at most ``patience`` seconds, or an interval."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(timeout=self._interval)
+            self._thread.join(timeout=self._interval if patience is None else patience)
 
     def beat(self) -> None:
         """Run every chore once; the failure of one does not keep the others from running."""
