@@ -47,7 +47,7 @@ def join(services: Services, form: Form) -> Response:
     """Set a password by a link and start a session with it."""
     link = form.text("token")
     try:
-        token = services.accounts.join(link, form.text("password"), form.text("name"))
+        token = services.accounts.join(link, form.text("password"), form.text("display_name"))
     except InvalidValue as error:
         return _back(f"{PATH}?{urlencode({'token': link})}", "password" if error.field == "password" else "gone")
     return _signed_in(services, form, token, "/")

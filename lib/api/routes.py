@@ -124,7 +124,7 @@ ROUTES: tuple[Endpoint, ...] = (
         "Set a password by the link of an invitation or a reset, and sign in.",
         join,
         _LED_ON,
-        fields=("token", "password", "name"),
+        fields=("token", "password", "display_name"),
     ),
     Endpoint("POST", "/api/auth/sign-out", "Sign out here or, with everywhere=1, everywhere.", sign_out, _LED_ON, fields=("everywhere",)),
     Endpoint("GET", "/openapi.json", "This description.", openapi, {200: ("An OpenAPI 3.1 document.", {"type": "object"})}),
