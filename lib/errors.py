@@ -180,8 +180,12 @@ class NoCandidateLeft(ProviderError):
         first = failures[0][1]
         super().__init__(
             message,
-            **{"kind": first.kind, "provider": first.provider, "status": first.status, "code": first.code},
-            **{"retryable": first.retryable, "retry_after": first.retry_after},
+            kind=first.kind,
+            provider=first.provider,
+            status=first.status,
+            code=first.code,
+            retryable=first.retryable,
+            retry_after=first.retry_after,
         )
         self.failures = failures
 

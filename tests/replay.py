@@ -1,8 +1,9 @@
 """A local server that answers as providers do, for tests that need the real thing on a real socket.
 
-With no replies given it speaks for itself, as an OpenAI-compatible and as an Anthropic server at once:
-``POST …/chat/completions``, ``POST …/messages``, ``GET …/models``. With replies it sends those, in order, the
-last one again and again; ``recorded(path)`` makes one from a conformance recording.
+With no replies given it speaks for itself, as an OpenAI-compatible and as an Anthropic server at once
+(``POST …/chat/completions``, ``POST …/responses``, ``POST …/messages``, ``GET …/models``), and as those of
+tests/replay_native.py. With replies it sends those, in order, the last one again and again; ``recorded(path)`` makes
+one from a conformance recording.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests import replay_native, replay_responses
 
 WORDS = ("Water", " is", " wet", " because", " it", " sticks", " to", " you", ".")
 TEXT = "".join(WORDS)
@@ -57,6 +60,8 @@ class Reply:
         """Yield the body in the pieces it is sent in."""
         if self.split is not None:
             yield from split_at_random(self.body, self.split)
+        elif "ndjson" in self.content_type:
+            yield from self.body.splitlines(keepends=True)
         elif "event-stream" in self.content_type:
             yield from (event + b"\n\n" for event in self.body.split(b"\n\n") if event)
         elif self.body:
@@ -136,6 +141,7 @@ class ReplayServer:
 
     def _key_fits(self, headers: Mapping[str, str]) -> bool:
         given = (headers.get("authorization", "").removeprefix("Bearer "), headers.get("x-api-key"), headers.get("api-key"))
+        given += (headers.get("x-goog-api-key"), headers.get("matcha-api-key"))
         return self._api_key is None or self._api_key in given
 
 
@@ -205,11 +211,16 @@ def _own_reply(request: Received) -> Reply:
     if request.path.endswith("/models"):
         model = ANTHROPIC_MODEL if anthropic else OPENAI_MODEL
         row = {"id": model, "display_name": "Claude Replay"} if anthropic else {"id": model, "object": "model"}
-        return Reply(_json({"object": "list", "data": [row]}))
+        return Reply(_json({"object": "list", "data": [row], "models": replay_native.model_rows("x-goog-api-key" in request.headers)}))
     if request.path.endswith("/messages"):
         return Reply(anthropic_stream(), content_type="text/event-stream") if streamed else Reply(anthropic_whole())
     if request.path.endswith("/chat/completions"):
         return Reply(openai_stream(), content_type="text/event-stream") if streamed else Reply(openai_whole())
+    if request.path.endswith("/responses"):
+        body = replay_responses.responses_stream() if streamed else replay_responses.responses_whole()
+        return Reply(body, content_type="text/event-stream" if streamed else "application/json")
+    if native := replay_native.reply(request.path, request.body):
+        return Reply(native[0], content_type=native[1])
     return Reply(_json({"detail": "Not Found"}), status=404)
 
 

@@ -10,6 +10,7 @@ import click
 from lib.cli.access import access
 from lib.cli.chat import chat
 from lib.cli.db import db
+from lib.cli.hints import hints
 from lib.cli.keys import keys
 from lib.cli.models import models
 from lib.cli.root import PROGRAM, Root
@@ -24,7 +25,7 @@ def cli() -> None:
     """Modeldeck: models, keys, calls and their cost. Exit codes: 0, 1 for a failure, 2 for wrong usage or configuration."""
 
 
-for _command in (db, models, chat, usage, keys, access, sample):
+for _command in (db, models, chat, usage, hints, keys, access, sample):
     cli.add_command(_command)
 
 

@@ -12,7 +12,8 @@ import click
 from lib.cli.output import emit, json_option, plain
 
 if TYPE_CHECKING:
-    from lib.chat import Event, Usage
+    from lib.chat import Usage
+    from lib.routing import Item, Notice
     from lib.usage import Attempt
 
 
@@ -22,6 +23,7 @@ class Answer:
 
     text: str = ""
     attempts: list[Attempt] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
 
 
 @click.command()
@@ -44,19 +46,24 @@ def chat(model: str, prompt: str, system: str | None, no_stream: bool, as_json: 
     with session() as opened:
         if no_stream:
             routed = opened.services.complete(opened.principal, call)
-            answer = Answer(routed.completion.text, list(routed.attempts))
+            answer = Answer(routed.completion.text, list(routed.attempts), list(routed.notices))
         else:
-            answer = gather(opened.services.chat(opened.principal, call), None if as_json else _print)
+            items = opened.services.chat(opened.principal, call)
+            answer = gather(items, None if as_json else _print, None if as_json else _tell)
     if as_json:
         emit(True, answer_document(answer), ())
         return
+    if no_stream:
+        for notice in answer.notices:
+            _tell(notice)
     click.echo(_shown(answer.text) if no_stream else "")
     click.echo(strip(answer), err=True)
 
 
-def gather(events: Iterable[Event | Attempt], show: Callable[[str], None] | None = None) -> Answer:
-    """Collect a call's text and attempts, handing each piece of text to ``show`` as it comes."""
+def gather(events: Iterable[Item], show: Callable[[str], None] | None = None, tell: Callable[[Notice], None] | None = None) -> Answer:
+    """Collect a call's text, attempts and notices, handing each piece of text to ``show`` and each notice to ``tell`` as it comes."""
     from lib.chat import TextDelta
+    from lib.routing import Notice
     from lib.usage import Attempt
 
     answer, pieces = Answer(), list[str]()
@@ -68,6 +75,10 @@ def gather(events: Iterable[Event | Attempt], show: Callable[[str], None] | None
                     show(event.text)
             case Attempt():
                 answer.attempts.append(event)
+            case Notice():
+                answer.notices.append(event)
+                if tell is not None:
+                    tell(event)
     answer.text = "".join(pieces)
     return answer
 
@@ -123,6 +134,10 @@ def answer_document(answer: Answer) -> dict[str, Any]:
             }
             for attempt in answer.attempts
         ],
+        "notices": [
+            {"kind": notice.kind, "model": notice.model_key, "reason": notice.reason, "sentence": notice.sentence}
+            for notice in answer.notices
+        ],
     }
 
 
@@ -149,6 +164,10 @@ def _tokens_per_second(attempt: Attempt) -> float | None:
 def _print(text: str) -> None:
     click.echo(_shown(text), nl=False)
     sys.stdout.flush()
+
+
+def _tell(notice: Notice) -> None:
+    click.echo(plain(notice.sentence), err=True)
 
 
 def _shown(text: str) -> str:

@@ -13,14 +13,14 @@ from typing import Protocol
 from lib.errors import Cancelled
 from lib.net import stopper
 
-
 _patience: ContextVar[float | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
     """Let no exchange wait for bytes longer than so many seconds from now while the block runs; what it does later is its own."""
-    token = _patience.set(time.monotonic() + seconds)
+    until, outer = time.monotonic() + seconds, _patience.get()
+    token = _patience.set(until if outer is None else min(until, outer))
     try:
         yield
     finally:
@@ -80,6 +80,11 @@ class Exchange:
     def shorten(self, seconds: float) -> None:
         """Allow it so many more seconds at most."""
         self._ends = min(self._ends, self._clock() + seconds)
+
+    @property
+    def spun_out(self) -> bool:
+        """Whether it has taken longer than any exchange may, whatever the patience of whoever waits for it."""
+        return self._clock() >= self._ends
 
     @property
     def left(self) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lib.chat import Image, Message, Part, Reasoning, Request, Text, ToolCall, ToolResult
+from lib.providers import jsons
 
 DEFAULT_MAX_TOKENS = 4096
 """The protocol demands an output limit; this one fits every model of the house."""
@@ -18,6 +19,7 @@ _LEAST_ANSWER = 1024
 _BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 16384, "max": 16384}
 _THINKS_BY_BUDGET = re.compile(r"claude-3-7|claude-\w+-4(?:-[015])?(?:-\d{8}|-latest|@|$)")
 _TOOL_CHOICES = {"auto": {"type": "auto"}, "required": {"type": "any"}, "any": {"type": "any"}, "none": {"type": "none"}}
+_THINKING = ("thinking", "redacted_thinking")
 _JSON_ONLY = "Answer with one JSON object and nothing else."
 
 
@@ -25,8 +27,8 @@ def messages_body(request: Request, *, stream: bool, default_max_tokens: int) ->
     """Return the JSON body; ``request.extra`` goes in as it is, and last."""
     system = [request.system] if request.system else []
     system += ["".join(p.text for p in m.parts if isinstance(p, Text)) for m in request.messages if m.role == "system"]
-    schema = _schema(request.response_format)
-    if request.response_format is not None and request.response_format != "text" and schema is None:
+    schema = jsons.schema(request.response_format)
+    if schema is None and jsons.wants_json(request.response_format):
         system.append(_JSON_ONLY)
     thinking, effort, budget = _thinking(request)
     output_config = {
@@ -84,8 +86,8 @@ def _blocks(part: Part) -> Iterator[dict[str, Any]]:
             else:
                 yield {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": base64.b64encode(data).decode()}}
         case Reasoning(_, opaque):
-            if isinstance(opaque, Mapping):
-                yield dict(opaque)  # signed by the provider; unsigned reasoning would be refused
+            if isinstance(opaque, Mapping) and opaque.get("type") in _THINKING:
+                yield dict(opaque)  # signed by the provider; unsigned reasoning, or another provider's, would be refused
         case ToolCall(identity, name, arguments):
             yield {"type": "tool_use", "id": identity, "name": name, "input": dict(arguments) if isinstance(arguments, Mapping) else {}}
         case ToolResult(call_id, content, is_error):
@@ -106,18 +108,6 @@ def _thinking(request: Request) -> tuple[dict[str, Any] | None, str | None, int]
     if request.max_tokens is not None:
         budget = max(1024, min(budget, request.max_tokens // 2))
     return {"type": "enabled", "budget_tokens": budget}, None, budget
-
-
-def _schema(wanted: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    if wanted is None or isinstance(wanted, str):
-        return None
-    if wanted.get("type") == "json_object":
-        return None
-    inner = wanted.get("json_schema")
-    if wanted.get("type") == "json_schema" and isinstance(inner, Mapping):
-        schema = inner.get("schema", inner)
-        return dict(schema) if isinstance(schema, Mapping) else None
-    return dict(wanted)
 
 
 def _tool_choice(choice: str | None) -> dict[str, str] | None:

@@ -11,17 +11,18 @@ WireFormat = Literal["openai_chat", "openai_responses", "anthropic", "google", "
 
 CHAT, RESPONSES = "chat/completions", "responses"
 _CHAT_ONLY: Mapping[str, WireFormat] = MappingProxyType({CHAT: "openai_chat"})
-_NOT_YET: Mapping[str, WireFormat] = MappingProxyType({})
+_CHAT_AND_RESPONSES: Mapping[str, WireFormat] = MappingProxyType({CHAT: "openai_chat", RESPONSES: "openai_responses"})
+_OPENAI_SETTINGS = ("include_usage", "reasoning_summary")
 
 
 @dataclass(frozen=True)
 class ProviderKind:
     """One kind of provider.
 
-    ``protocols`` are the endpoints it can be called through in this version, each with its wire format; none when
-    it cannot be called. ``base_url_suffix`` is added to a base URL that lacks it. ``auth`` is "bearer", "none", or
-    the name of the header that carries the key. ``key_page`` is where a person gets a key. ``settings`` are the
-    names of a provider's settings that are options of its adapter.
+    ``protocols`` are the endpoints it can be called through, each with its wire format. ``base_url_suffix`` is
+    added to a base URL that lacks it, ``bare_suffix`` to one without any path. ``auth`` is "bearer", "none", or the
+    name of the header that carries the key. ``key_page`` is where a person gets a key. ``settings`` are the names
+    of a provider's settings that are options of its adapter.
     """
 
     kind: str
@@ -29,6 +30,11 @@ class ProviderKind:
     protocols: Mapping[str, WireFormat] = field(default_factory=lambda: _CHAT_ONLY)
     base_url: str | None = None
     base_url_suffix: str = ""
+    bare_suffix: str = ""
+    base_url_whole: str = ""
+    """Pattern of a base URL that needs no suffix, besides one that ends in it."""
+    base_url_cut: str = ""
+    """Pattern of what people paste behind the base URL, which is cut off."""
     base_url_env: str | None = None
     key_env: str | None = None
     needs_key: bool = True
@@ -36,6 +42,8 @@ class ProviderKind:
     auth: str = "bearer"
     headers: Mapping[str, str] = field(default_factory=dict)
     default_endpoint: str = CHAT
+    paths: Mapping[WireFormat, str] = field(default_factory=dict)
+    """What a wire format has behind the base URL, where that has to fit several."""
     settings: tuple[str, ...] = ("include_usage",)
     include_usage: bool = True
     """Whether a stream's usage must be, and may be, asked for with stream_options."""
@@ -46,6 +54,14 @@ class ProviderKind:
     """Fields of a message that may hold its visible reasoning; the first one with text counts."""
     reasoning_back: str | None = None
     """The field in which an earlier turn's reasoning is handed back; None when the provider wants none."""
+    effort_field: str = "reasoning_effort"
+    """Where the effort goes; "reasoning" is an object with the effort in it."""
+    schemas: bool = True
+    """Whether answers can be held to a JSON schema; otherwise the prompt says it, and the answer is any JSON."""
+    call_ids: str | None = None
+    """The form of tool call ids (a regular expression) where those of other providers are refused."""
+    responses_ids: bool = False
+    """Whether earlier answers need an id and a status at ``responses``."""
 
     @property
     def endpoints(self) -> frozenset[str]:
@@ -53,15 +69,17 @@ class ProviderKind:
         return frozenset(self.protocols)
 
     @property
-    def protocol(self) -> WireFormat | None:
-        """The wire format of its default endpoint, None when this version cannot call it."""
-        return self.protocols.get(self.default_endpoint)
+    def protocol(self) -> WireFormat:
+        """The wire format of its default endpoint."""
+        return self.protocols[self.default_endpoint]
 
 
 _ROWS = (
     ProviderKind(
         "openai",
         "OpenAI",
+        protocols=_CHAT_AND_RESPONSES,
+        settings=_OPENAI_SETTINGS,
         base_url="https://api.openai.com/v1",
         key_env="OPENAI_API_KEY",
         key_page="https://platform.openai.com/api-keys",
@@ -83,8 +101,11 @@ _ROWS = (
     ProviderKind(
         "google",
         "Google",
-        protocols=_NOT_YET,
+        protocols=MappingProxyType({"generateContent": "google"}),
         base_url="https://generativelanguage.googleapis.com/v1beta",
+        base_url_suffix="/v1beta",
+        base_url_whole=r"/v\d\w*(?:/|$)",
+        base_url_cut=r"/(?:models|openai)(?:/.*)?$",
         key_env="GOOGLE_API_KEY",
         key_page="https://aistudio.google.com/apikey",
         auth="x-goog-api-key",
@@ -94,6 +115,8 @@ _ROWS = (
     ProviderKind(
         "azure",
         "Azure OpenAI",
+        protocols=_CHAT_AND_RESPONSES,
+        settings=(*_OPENAI_SETTINGS, "api_version"),
         base_url_suffix="/openai/v1",
         base_url_env="AZURE_OPENAI_ENDPOINT",
         key_env="AZURE_OPENAI_API_KEY",
@@ -105,6 +128,7 @@ _ROWS = (
         "huggingface",
         "Hugging Face",
         base_url="https://router.huggingface.co/v1",
+        bare_suffix="/v1",  # the address of a dedicated endpoint, as its page shows it
         key_env="HF_TOKEN",
         key_page="https://huggingface.co/settings/tokens",
     ),
@@ -114,6 +138,7 @@ _ROWS = (
         base_url="https://api.mistral.ai/v1",
         key_env="MISTRAL_API_KEY",
         key_page="https://console.mistral.ai/api-keys",
+        call_ids="[a-zA-Z0-9]{9}",
         include_usage=False,  # always sent in the last chunk; fields it does not know are refused
     ),
     ProviderKind(
@@ -123,9 +148,17 @@ _ROWS = (
         key_env="DEEPSEEK_API_KEY",
         key_page="https://platform.deepseek.com/api_keys",
         reasoning_back="reasoning_content",
+        schemas=False,
     ),
     ProviderKind(
-        "groq", "Groq", base_url="https://api.groq.com/openai/v1", key_env="GROQ_API_KEY", key_page="https://console.groq.com/keys"
+        "groq",
+        "Groq",
+        base_url="https://api.groq.com/openai/v1",
+        key_env="GROQ_API_KEY",
+        key_page="https://console.groq.com/keys",
+        max_tokens="max_completion_tokens",
+        max_tokens_reasoning="max_completion_tokens",
+        reasoning=("reasoning", "reasoning_content"),
     ),
     ProviderKind(
         "openrouter",
@@ -135,6 +168,10 @@ _ROWS = (
         key_page="https://openrouter.ai/settings/keys",
         reasoning=("reasoning", "reasoning_content"),
         reasoning_back="reasoning_details",
+        protocols=_CHAT_AND_RESPONSES,
+        settings=_OPENAI_SETTINGS,
+        effort_field="reasoning",
+        responses_ids=True,
     ),
     ProviderKind(
         "together",
@@ -153,8 +190,9 @@ _ROWS = (
     ProviderKind(
         "cohere",
         "Cohere",
-        protocols=_NOT_YET,
+        protocols=MappingProxyType({"v2/chat": "cohere"}),
         base_url="https://api.cohere.com",
+        base_url_cut=r"/(?:compatibility/)?v[12](?:/\w+)?$",
         key_env="COHERE_API_KEY",
         key_page="https://dashboard.cohere.com/api-keys",
         default_endpoint="v2/chat",
@@ -163,23 +201,27 @@ _ROWS = (
     ProviderKind(
         "matchaai",
         "MatchaAI",
-        protocols=_NOT_YET,
+        protocols=MappingProxyType({"completions": "matchaai"}),
+        base_url_cut=r"/(?:completions|llms)$",
         base_url_env="MATCHAAI_BASE_URL",
         key_env="MATCHAAI_API_KEY",
         auth="MATCHA-API-KEY",
         default_endpoint="completions",
-        settings=(),
+        settings=("mission_id", "model_field"),
     ),
     ProviderKind(
         "ollama",
         "Ollama",
+        protocols=MappingProxyType({"api/chat": "ollama", CHAT: "openai_chat"}),
         base_url="http://localhost:11434",
-        base_url_suffix="/v1",
+        base_url_cut=r"/(?:v1|api)(?:/(?:chat|generate|tags|completions))?$",
         base_url_env="OLLAMA_BASE_URL",
         needs_key=False,
+        default_endpoint="api/chat",
+        paths=MappingProxyType({"openai_chat": "/v1"}),
     ),
     ProviderKind("vllm", "vLLM", base_url="http://localhost:8000/v1", base_url_suffix="/v1", needs_key=False),
-    ProviderKind("openai-compatible", "OpenAI-compatible", needs_key=False),
+    ProviderKind("openai-compatible", "OpenAI-compatible", protocols=_CHAT_AND_RESPONSES, settings=_OPENAI_SETTINGS, needs_key=False),
     ProviderKind("demo", "Demo", protocols=MappingProxyType({CHAT: "demo"}), needs_key=False, auth="none", settings=("pace",)),
 )
 

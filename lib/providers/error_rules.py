@@ -137,6 +137,7 @@ MODEL = _rule(
     r"\bonly supported in v1/|\bno (?:allowed providers|endpoints) (?:found|are)\b|\bnot (?:a )?multimodal\b",
     r"\bnot supported by any provider\b|\btry pulling it first\b",
     r"\brequires more (?:system )?memory\b|\bout of memory\b",
+    r"\bendpoint is (?:paused|stopped)\b",
 )
 RATE = _rule(
     "rate-limit",
@@ -147,8 +148,9 @@ TIMEOUT = _rule("timeout", r"\btim(?:ed?|ing)[- ]?out\b|\btimeout\b|\bdeadline e
 NETWORK = _rule(
     "network",
     r"\boverloaded\b|\bbad gateway\b|\b(?:service|temporarily|currently) (?:is )?(?:temporarily )?unavailable\b",
-    r"\binternal (?:server )?error\b|\bserver (?:had an )?error\b|\bcurrently loading\b|\b(?:at|over|exceeded) capacity\b|\bcapacity exceeded\b",
+    r"\binternal (?:server )?error\b|\bserver (?:had an )?error\b|\bcurrently loading\b|\bwarming up\b|\bscaled to (?:zero|0)\b|\b(?:at|over|exceeded) capacity\b|\bcapacity exceeded\b",
     r"\bconnection (?:refused|reset|error|aborted|closed|attempt failed)\b|\bnetwork\b|\bunreachable\b|\bupstream\b",
+    r"\bunexpected eof\b|: EOF\b|\bprocess (?:has )?(?:terminated|exited|crashed|no longer running)\b",
     r"\bname resolution\b|\bgetaddrinfo\b|\bname or service not known\b|\bbroken pipe\b|\bmodel (?:is )?too busy\b",
 )
 

@@ -83,8 +83,8 @@ def _by_exception(exception: BaseException) -> tuple[ErrorKind, bool | None]:
 
 def _reason(exception: BaseException | None) -> str:
     """Say what kept a connection from being made, in our own words; empty when there is nothing helpful to say."""
-    while exception is not None and exception.__cause__ is not None:
-        exception = exception.__cause__
+    while exception is not None and (cause := exception.__cause__ or _raised_while(exception)) is not None:
+        exception = cause
     match exception:
         case ssl.SSLCertVerificationError() if exception.verify_code in (62, 64):  # OpenSSL's mismatches of host name and address
             return "the certificate at its address belongs to another host"
@@ -99,6 +99,11 @@ def _reason(exception: BaseException | None) -> str:
         case ConnectionRefusedError():
             return "nothing listens at its address"
     return ""
+
+
+def _raised_while(exception: BaseException) -> BaseException | None:
+    """httpcore hides the cause of what it raises; of others the context may be something that has to do with nothing."""
+    return exception.__context__ if type(exception).__module__.startswith("httpcore") else None
 
 
 def _by_response(status: int | None, found: ErrorBody) -> tuple[ErrorKind, bool | None]:

@@ -61,6 +61,35 @@ def arguments(value: Any) -> Mapping[str, Any] | str:
     return parsed if isinstance(parsed, dict) else raw
 
 
+def with_extra(body: Mapping[str, Any], extra: Mapping[str, Any], inside: str = "") -> dict[str, Any]:
+    """Return a body with a request's extra fields: None takes a field out, an object at ``inside`` goes in field by field."""
+    merged = {**body, **extra}
+    if inside in extra and isinstance(extra[inside], Mapping):
+        merged[inside] = with_extra(mapping(body.get(inside)), extra[inside])
+    return {name: value for name, value in merged.items() if not (value is None and name in extra)}
+
+
+def written(value: Any) -> str:
+    """Return a value as JSON in one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def schema(wanted: str | Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the schema of an answer's wanted format, bare or in OpenAI's wrapping; None when it is just JSON or text."""
+    if wanted is None or isinstance(wanted, str) or wanted.get("type") in ("json_object", "text"):
+        return None
+    inner = wanted.get("json_schema")
+    if wanted.get("type") == "json_schema" and isinstance(inner, Mapping):
+        bare = inner.get("schema", inner)
+        return dict(bare) if isinstance(bare, Mapping) else None
+    return dict(wanted)
+
+
+def wants_json(wanted: str | Mapping[str, Any] | None) -> bool:
+    """Whether an answer's wanted format is JSON, with a schema or without."""
+    return wanted is not None and wanted != "text" and not (isinstance(wanted, Mapping) and wanted.get("type") == "text")
+
+
 def _storable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

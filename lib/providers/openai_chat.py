@@ -11,7 +11,8 @@ from lib.providers import adapter, jsons
 from lib.providers.adapter import ModelInfo
 from lib.providers.catalog import ProviderKind
 from lib.providers.openai_body import chat_body
-from lib.providers.transport import MALFORMED, Transport
+from lib.providers.openai_models import list_models
+from lib.providers.transport import Transport
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
@@ -56,12 +57,7 @@ class OpenAIChat:
 
     def models(self) -> list[ModelInfo]:
         """Return the models this key may see, as the provider lists them."""
-        document = self._transport.get("models")
-        try:
-            rows = document if isinstance(document, list) else document["data"]
-            return [_model_info(row) for row in rows if jsons.text(row.get("id"))]
-        except MALFORMED:
-            raise self._transport.unreadable() from None
+        return list_models(self._transport)
 
 
 class ChatReader:
@@ -227,17 +223,3 @@ def _parts(content: Any) -> Iterator[Event]:
                 yield ReasoningDelta(thought)
         elif text := jsons.text(part.get("text")):
             yield TextDelta(text)
-
-
-def _model_info(row: Any) -> ModelInfo:
-    """Read one row of a model list under any of the names its sizes go by."""
-    top = jsons.mapping(row.get("top_provider"))
-    windows = (row.get(name) for name in ("context_window", "context_length", "max_model_len", "max_context_length"))
-    limits = (row.get("max_completion_tokens"), row.get("max_output_tokens"), top.get("max_completion_tokens"))
-    name = jsons.text(row.get("display_name")) or jsons.text(row.get("name"))
-    return ModelInfo(
-        id=row["id"],
-        display_name=name if name and name != row["id"] else None,
-        context_window=next((jsons.count(w) for w in windows if jsons.count(w)), None),
-        max_output_tokens=next((jsons.count(limit) for limit in limits if jsons.count(limit)), None),
-    )

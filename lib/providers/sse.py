@@ -37,24 +37,28 @@ class Decoder:
     that is no event at all but looks like a document, which is how gateways put an error into a stream.
     """
 
-    accept = "text/event-stream"
-    lines = False
+    accept: ClassVar[str] = "text/event-stream"
+    lines: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.stray = b""
-        self._rest = b""
+        self._rest = bytearray()
         self._after_cr = False
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
         """Take the next bytes and return the events they complete; raise Overflow for one without an end."""
         if self._after_cr or b"\r" in chunk:
             chunk = self._plain_newlines(chunk)
-        head, separator, rest = (self._rest + chunk).rpartition(b"\n\n")
-        self._rest = rest
+        if self._rest:  # only the new bytes are searched, so that a long event costs its length and not its square
+            ended = b"\n\n" in chunk or (chunk[:1] == b"\n" and self._rest[-1:] == b"\n")
+            self._rest += chunk
+            if not ended:
+                return _waiting(self._rest)
+            chunk = bytes(self._rest)
+        head, separator, rest = chunk.rpartition(b"\n\n")
+        self._rest = bytearray(rest)
         if not separator:
-            if len(rest) > MAX_EVENT:
-                raise Overflow
-            return []
+            return _waiting(self._rest)
         events = []
         for block in head.split(b"\n\n"):
             if block[:6] == b"data: " and b"\n" not in block:  # how nearly every provider writes nearly every event
@@ -65,8 +69,8 @@ class Decoder:
 
     def flush(self) -> list[tuple[bytes, bytes]]:
         """Return the last event when the stream ended without the blank line after it."""
-        event = self._event(self._rest)
-        self._rest = b""
+        event = self._event(bytes(self._rest))
+        self._rest = bytearray()
         return [] if event is None else [event]
 
     def _plain_newlines(self, chunk: bytes) -> bytes:
@@ -92,30 +96,40 @@ class Decoder:
         return (name, b"\n".join(data)) if data else None
 
 
+def _waiting(rest: bytearray) -> list[tuple[bytes, bytes]]:
+    """Return no events, as long as the one that has begun may still become one."""
+    if len(rest) > MAX_EVENT:
+        raise Overflow
+    return []
+
+
 class JsonLines:
     r"""Split a byte stream into lines, each one document; blank ones are skipped, and ``\r\n`` ends a line too."""
 
-    accept = "application/x-ndjson"
-    lines = True
+    accept: ClassVar[str] = "application/x-ndjson"
+    lines: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self.stray = b""
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, chunk: bytes) -> list[tuple[bytes, bytes]]:
         """Take the next bytes and return the lines they complete; raise Overflow for one without an end."""
-        head, separator, rest = (self._rest + chunk).rpartition(b"\n")
-        self._rest = rest
+        if self._rest:
+            self._rest += chunk
+            if b"\n" not in chunk:
+                return _waiting(self._rest)
+            chunk = bytes(self._rest)
+        head, separator, rest = chunk.rpartition(b"\n")
+        self._rest = bytearray(rest)
         if not separator:
-            if len(rest) > MAX_EVENT:
-                raise Overflow
-            return []
+            return _waiting(self._rest)
         return [event for line in head.split(b"\n") if (event := self._event(line.strip())) is not None]
 
     def flush(self) -> list[tuple[bytes, bytes]]:
         """Return the last line when the stream ended without a line end."""
-        event = self._event(self._rest.strip())
-        self._rest = b""
+        event = self._event(bytes(self._rest).strip())
+        self._rest = bytearray()
         return [] if event is None else [event]
 
     def _event(self, line: bytes) -> tuple[bytes, bytes] | None:
@@ -125,8 +139,8 @@ class JsonLines:
 class DataLines(JsonLines):
     """Split server-sent events written without blank lines between them: every ``data:`` line is an event."""
 
-    accept = "text/event-stream"
-    lines = False
+    accept: ClassVar[str] = "text/event-stream"
+    lines: ClassVar[bool] = False
 
     def _event(self, line: bytes) -> tuple[bytes, bytes] | None:
         if not line.startswith(b"data:"):

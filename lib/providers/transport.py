@@ -55,6 +55,7 @@ class Transport:
         self._secrets = (secret,) if secret else ()
         self._timeout: Any = httpx.USE_CLIENT_DEFAULT if timeout is None else timeout
         self.provider = provider
+        self._label = KINDS[provider].label if provider in KINDS else provider
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the JSON answer to a GET."""
@@ -88,20 +89,18 @@ class Transport:
 
     def unreadable(self) -> ProviderError:
         """Return the error of an answer that is not what its protocol says."""
-        return ProviderError(
-            f"{self.provider} sent an answer that cannot be read. Try again, or check the base URL.", kind="network", provider=self.provider
-        )
+        sentence = f"{self._label} sent an answer that cannot be read. Try again, or check the base URL."
+        return ProviderError(sentence, kind="network", provider=self.provider)
 
     def endless(self, exchange: Exchange) -> ProviderError:
         """Return the error of an answer without an end; asking again would bring the same."""
-        if exchange.left > 0:
+        if not exchange.spun_out:
             kind: ErrorKind = "network"
             sentence = "sent more than an answer can be, and was cut off. Check the base URL, or choose another model."
         else:
             kind = "timeout"
             sentence = "kept the connection open without finishing its answer. Try again later, or choose another model."
-        who = KINDS[self.provider].label if self.provider in KINDS else self.provider
-        return ProviderError(f"{who} {sentence}", kind=kind, provider=self.provider, retryable=False)
+        return ProviderError(f"{self._label} {sentence}", kind=kind, provider=self.provider, retryable=False)
 
     @contextmanager
     def exchange(self) -> Iterator[Exchange]:
@@ -111,7 +110,7 @@ class Transport:
             yield exchange
         except ProviderError as error:
             exchange.check()
-            if exchange.left <= 0 and error.kind == "timeout":
+            if exchange.spun_out and error.kind == "timeout":
                 raise self.endless(exchange) from None
             raise
         finally:
@@ -223,6 +222,8 @@ class Stream:
             raise self._transport.failure(None, {}, exception=error) from None
         except httpx.HTTPError:
             raise StreamTruncated(provider=self._transport.provider) from None
+        except sse.Overflow:
+            raise self._transport.endless(exchange) from None
         except MALFORMED:
             raise self._transport.unreadable() from None
         if self.ended:
@@ -275,7 +276,7 @@ class _Pulse:
             self._heard = now
         elif now - self._heard > KEEP_ALIVE_SECONDS:
             self._exchange.shorten(0)
-        if self._size > LONGEST_STREAM or self._exchange.left <= 0:
+        if self._size > LONGEST_STREAM or self._exchange.spun_out:
             raise self._transport.endless(self._exchange)
 
 

@@ -49,7 +49,7 @@ class Provider:
     def why_not(self) -> str | None:
         """The first thing to do before any of its models can be called, in one short sentence; None when nothing is."""
         info = self.info
-        if info is None or info.protocol is None:
+        if info is None:
             return f"Modeldeck cannot call {self.display_name} yet"
         if not self.is_active:
             return "Provider is switched off"

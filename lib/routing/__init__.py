@@ -1,19 +1,30 @@
 """Routing: which attempts serve a call, what follows a failure, and what is remembered of both."""
 
-from lib.routing.hints import Hints, SqlHints
-from lib.routing.policy import NextCandidate, NextEndpoint, Retry, Stop, Verdict, decide
-from lib.routing.router import Candidate, OpenAdapter, Routed, RoutedCall, Router
+from lib.routing.hints import Hints, NoHints, SqlHints
+from lib.routing.policy import Deadlines, NextCandidate, NextEndpoint, Retry, Stop, Verdict, decide
+from lib.routing.router import OpenAdapter, Router
+from lib.routing.values import Adaptation, Candidate, Change, Item, Known, Lesson, Notice, Ranking, Routed, RoutedCall, Skip
 
 __all__ = [
+    "Adaptation",
     "Candidate",
+    "Change",
+    "Deadlines",
     "Hints",
+    "Item",
+    "Known",
+    "Lesson",
     "NextCandidate",
     "NextEndpoint",
+    "NoHints",
+    "Notice",
     "OpenAdapter",
+    "Ranking",
     "Retry",
     "Routed",
     "RoutedCall",
     "Router",
+    "Skip",
     "SqlHints",
     "Stop",
     "Verdict",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -35,6 +36,37 @@ class Pair(NamedTuple):
         return f"{self.provider}/{self.model}"
 
 
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What is noted of a pair now, as its row has it; endpoints are named without ``v1/``."""
+
+    provider: str
+    model: str
+    supported_endpoints: Sequence[str]
+    unsupported_endpoints: Sequence[str]
+    preferred_endpoint: str | None
+    learned_parameters: Mapping[str, Mapping[str, Any]]
+    error_count: int
+    success_count: int
+    last_error_type: str | None
+    last_error_message: str | None
+    last_error_time: datetime | None
+    last_success_time: datetime | None
+    is_blacklisted: bool
+    blacklist_reason: str | None
+    manual_state: str | None
+    cooldown_until: datetime | None
+    cooldown_reason: str | None
+    next_probe_at: datetime | None
+    probe_failures: int
+
+    @property
+    def pair(self) -> Pair:
+        """The provider and model it is about."""
+        return Pair(self.provider, self.model)
+
+
+_COLUMNS = tuple(f.name for f in fields(Hint))
 Values = dict[str, Any]
 Change = Callable[[Mapping[str, Any]], tuple[Values, Mapping[str, Any]]]
 """From a pair's row to the columns to set and the detail of the event."""
@@ -47,6 +79,12 @@ class Compatibility:
         self._engine = writing(engine)
         self._clock = clock
         self._log = log or get_logger("hints")
+
+    def all(self) -> list[Hint]:
+        """Return every hint, by provider and model."""
+        with store_faults(), self._engine.connect() as connection:
+            rows = connection.execute(sa.select(*(hints.c[name] for name in _COLUMNS)).order_by(hints.c.provider, hints.c.model))
+            return [Hint(*row) for row in rows]
 
     def blacklist(self, pair: Pair, reason: str, actor: Actor) -> None:
         """Keep the router from a pair until somebody takes it back: neither a success nor a probe does."""

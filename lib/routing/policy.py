@@ -60,9 +60,23 @@ RULES: Mapping[ErrorKind, _Rule] = {
 }
 
 
-def decide(error: ProviderError, tries: int) -> Verdict:
-    """Return what follows a failure before the first content event; ``tries`` counts this model's tries so far, from 1."""
-    if error.suggested_endpoint is not None:
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds a call may take until its first word: with one candidate while others wait, and with all of them."""
+
+    candidate: float = 120.0  # as long as a provider may be silent
+    overall: float = 300.0  # two candidates that do not answer at all, and a third that does
+
+
+DEADLINES = Deadlines()
+
+
+def decide(error: ProviderError, tries: int, *, endpoint: bool = True) -> Verdict:
+    """Return what follows a failure before the first content event; ``tries`` counts this model's tries so far, from 1.
+
+    ``endpoint`` False means that the endpoint the provider named, if any, cannot serve this call.
+    """
+    if error.suggested_endpoint is not None and endpoint:
         return NextEndpoint(error.suggested_endpoint)
     rule = RULES[error.kind]
     wait = error.retry_after if error.retry_after is not None else _FIRST_WAIT_S * 2 ** (tries - 1)

@@ -11,10 +11,11 @@ from pydantic import SecretStr
 
 from lib.access import Principal
 from lib.chat import Message, Request, Tool
-from lib.errors import InvalidValue
+from lib.credentials import KeyRing
+from lib.errors import CredentialError, InvalidValue, ModelError
 from lib.providers import ProviderAdapter, default_endpoint, open_adapter
-from lib.registry import Model, Provider
-from lib.routing import Candidate, RoutedCall
+from lib.registry import Model, Provider, Registry
+from lib.routing import Candidate, RoutedCall, Skip
 from lib.usage import KeyScope, Source
 
 _BOUNDED = {"temperature": "Temperature", "top_p": "Top-p"}
@@ -83,6 +84,39 @@ def candidate_of(model: Model, api_key: SecretStr | None, scope: KeyScope | None
     )
 
 
+def fallbacks(
+    registry: Registry, keys: KeyRing, principal: Principal, model: Model, call: ChatCall
+) -> tuple[tuple[Candidate, ...], tuple[Skip, ...]]:
+    """Return who may serve a call in a model's place, in the order an admin gave, and those who cannot at the moment.
+
+    Only the model's own fallbacks count, not theirs in turn; itself and repetitions are left out.
+    """
+    found: list[Candidate] = []
+    unusable: list[Skip] = []
+    seen = {model.model_key}
+    for key_name in model.fallbacks:
+        if key_name in seen:
+            continue
+        seen.add(key_name)
+        provider, name, why_not = "", key_name, ""
+        try:
+            other = registry.get(key_name)
+            provider, name = other.provider.slug, other.display_name
+            if other.id == model.id or other.model_key in seen - {key_name}:
+                continue
+            seen.add(other.model_key)
+            if other.why_not is None:
+                check_call(other, call)
+                key = keys.resolve(other.provider, other, principal.user_id)
+                found.append(candidate_of(other, key.api_key, key.scope, why=f"fallback of {model.model_key}"))
+                continue
+            why_not = other.why_not
+        except (ModelError, CredentialError, InvalidValue) as error:
+            why_not = str(error)
+        unusable.append(Skip(provider, key_name, name, "unusable", why_not.rstrip(".")))
+    return tuple(found), tuple(unusable)
+
+
 def options_of(provider: Provider, max_output_tokens: int | None) -> dict[str, Any]:
     """Return what an adapter is told beside address and key."""
     info = provider.info
@@ -99,7 +133,7 @@ def adapter_for(candidate: Candidate) -> ProviderAdapter:
     return open_adapter(candidate.kind, base_url=candidate.base_url, api_key=candidate.api_key, **candidate.options)
 
 
-def routed_call(principal: Principal, call: ChatCall, candidates: tuple[Candidate, ...]) -> RoutedCall:
+def routed_call(principal: Principal, call: ChatCall, candidates: tuple[Candidate, ...], unusable: tuple[Skip, ...] = ()) -> RoutedCall:
     """Return a principal's call on its way to the candidates, under a new request id."""
     return RoutedCall(
         request_id=str(uuid4()),
@@ -124,4 +158,5 @@ def routed_call(principal: Principal, call: ChatCall, candidates: tuple[Candidat
         conversation_id=call.conversation_id,
         message_id=call.message_id,
         api_token_id=call.api_token_id,
+        unusable=unusable,
     )

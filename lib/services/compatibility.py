@@ -12,7 +12,7 @@ from lib.credentials import KeyRing
 from lib.errors import ModelNotUsable, UnknownModel
 from lib.registry import Model, Registry
 from lib.routing import RoutedCall
-from lib.routing.compatibility import Compatibility, Pair
+from lib.routing.compatibility import Compatibility, Hint, Pair
 from lib.routing.recovery import PROBE_MAX_TOKENS, PROBE_WORDS, Probe, Recovery
 from lib.services.calls import ChatCall, candidate_of, routed_call
 from lib.store.base import Actor
@@ -30,6 +30,25 @@ class HintDesk:
     keys: KeyRing
     principal: Principal
     actor: Actor
+
+    def all(self) -> list[Hint]:
+        """Return every hint; needs an analyst, since what failed quotes everybody's calls."""
+        require(self.principal, Role.ANALYST)
+        return self.hints.all()
+
+    def pair(self, ref: str) -> Pair:
+        """Return the pair that "provider/model", a model's key or any other name of a model means; raise UnknownModel.
+
+        What is noted counts first: a model may be gone from the registry while its hint is still there.
+        """
+        require(self.principal, Role.ANALYST)
+        noted = [hint.pair for hint in self.hints.all() if ref in (hint.model, str(hint.pair))]
+        if len(noted) > 1:
+            raise UnknownModel(f"{ref[:100]!r} could be any of: {', '.join(map(str, noted))}. Name one of them.")
+        if noted:
+            return noted[0]
+        model = self.registry.get(ref)
+        return Pair(model.provider.slug, model.model_key)
 
     def blacklist(self, pair: Pair, reason: str) -> None:
         """Keep the router from a model until somebody takes it back."""

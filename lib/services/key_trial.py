@@ -87,7 +87,7 @@ def _ask(router: Router, principal: Principal, candidate: Candidate) -> TestResu
 
 def _listed(provider: Provider, api_key: SecretStr | None, base_url: str | None) -> Candidate:
     """Return the first model that a provider without models of its own in the registry lists upstream."""
-    listed = open_adapter(provider.kind, base_url=base_url, api_key=api_key).models()
+    listed = open_adapter(provider.kind, base_url=base_url, api_key=api_key, **options_of(provider, None)).models()
     if not listed:
         raise ProviderError(f"{provider.display_name} lists no model to test with. Add a model, or save without a test.", kind="unknown")
     upstream_id = listed[0].id

@@ -14,17 +14,16 @@ from sqlalchemy.engine import Engine
 from lib import __version__, sample
 from lib.access import LOCAL_ADMIN, Accounts, People, Principal, Role, Sessions, require
 from lib.analytics import remembering
-from lib.chat import Event
 from lib.credentials import KeyRing, KeyStatus
 from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
 from lib.logs import get_logger
 from lib.money import NANO_PER_USD
 from lib.net import close_shared_client
 from lib.registry import Model, Provider, Registry
-from lib.routing import Routed, RoutedCall, Router, SqlHints
+from lib.routing import Item, Routed, RoutedCall, Router, SqlHints
 from lib.routing.compatibility import Compatibility
 from lib.routing.recovery import LOOK_EVERY_S, Recovery
-from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, routed_call
+from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, fallbacks, routed_call
 from lib.services.compatibility import HintDesk, preparer
 from lib.services.key_trial import TestResult, try_key
 from lib.settings import Settings
@@ -33,7 +32,7 @@ from lib.store.database import check, open_database
 from lib.store.engine import open_engine
 from lib.store.fold import BATCH, fold_once
 from lib.store.sql import SqlStore, utc_now
-from lib.usage import Attempt, Heartbeat, Ledger
+from lib.usage import Heartbeat, Ledger
 
 _SYSTEM = Principal("", "Modeldeck", Role.ADMIN)
 _PROFILES = "profiles"
@@ -92,8 +91,8 @@ class Services:
         """Return a string that changes when any model, provider, price or key does, in whichever process."""
         return self.registry(_SYSTEM).revision()
 
-    def chat(self, principal: Principal, call: ChatCall) -> Generator[Event | Attempt, None, None]:
-        """Return a model's answer as a stream of events and attempts, the final attempt last.
+    def chat(self, principal: Principal, call: ChatCall) -> Generator[Item, None, None]:
+        """Return a model's answer as a stream of events, attempts and notices, the final attempt last.
 
         Raises at once, before anything is sent, UnknownModel, ModelNotUsable, InvalidValue (a parameter the model
         does not take), KeyRequired or WrongEncryptionKey; while iterating StoreUnavailable and ProviderError.
@@ -215,7 +214,11 @@ class Services:
             raise ModelNotUsable(f"{model.display_name} cannot be used. {model.why_not}.")
         check_call(model, call)
         key = self.keys.resolve(model.provider, model, principal.user_id)
-        return routed_call(principal, call, (candidate_of(model, key.api_key, key.scope, why=why),))
+        asked = candidate_of(model, key.api_key, key.scope, why=why)
+        if not model.fallbacks or call.source in ("test", "probe"):  # those are about this very model
+            return routed_call(principal, call, (asked,))
+        others, unusable = fallbacks(self.registry(principal), self.keys, principal, model, call)
+        return routed_call(principal, call, (asked, *others), unusable)
 
     def _model(self, principal: Principal, ref: str | int | None) -> tuple[Model, str]:
         registry = self.registry(principal)
@@ -240,7 +243,7 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         analytics_engine = open_engine(settings.analytics_url) if settings.analytics_url else engine
         keys = KeyRing(engine, settings, clock)
         ledger = Ledger(engine, instance_id=str(uuid4()), clock=clock)
-        router = Router(ledger, SqlHints(clock=clock) if settings.learn_from_failures else None, adapter_for)
+        router = Router(ledger, SqlHints(engine, learning=settings.learn_from_failures, clock=clock), adapter_for)
         chores: list[Callable[[], object]] = [ledger.heartbeat, ledger.mark_interrupted]
         if engine.dialect.name == "postgresql":
             chores.append(partial(_fold, engine, ledger.instance_id))

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from lib.chat import Event, ReasoningDelta, TextDelta
+from lib.chat import ReasoningDelta, TextDelta
 from lib.errors import ModeldeckError, ProviderError
 from lib.money import exact_usd, format_usd
+from lib.routing import Item, Notice
 from lib.ui import format as fmt
 from lib.ui.pump import pump
 from lib.usage import Attempt
@@ -26,6 +27,8 @@ PRICE_WORDS: Mapping[str, str] = {
     "sync": "synced price",
 }
 
+_ICONS: Mapping[str, str] = {"skipped": ":material/skip_next:", "fell-back": ":material/alt_route:", "last-resort": ":material/warning:"}
+
 
 @dataclass
 class Answer:
@@ -35,6 +38,7 @@ class Answer:
     text: str = ""
     reasoning: str = ""
     attempts: list[Attempt] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     problem: str | None = None
     done: bool = False
 
@@ -53,7 +57,7 @@ class Answer:
         return self.attempts[-1] if self.attempts else None
 
 
-def ask(answer: Answer, call: Callable[[], Iterator[Event | Attempt]], clock: Callable[[], float] = time.monotonic) -> None:
+def ask(answer: Answer, call: Callable[[], Iterator[Item]], clock: Callable[[], float] = time.monotonic) -> None:
     """Make a call and draw its answer while it arrives; on a stop keep what came, on a failure keep its sentence."""
     reasoning, shown, waiting, stop = st.empty(), st.empty(), st.empty(), st.empty()
     # Its click, like any other on the page, ends this script where it stands and draws the page anew. The chat input's
@@ -71,13 +75,16 @@ def ask(answer: Answer, call: Callable[[], Iterator[Event | Attempt]], clock: Ca
                         answer.reasoning += event.text
                     case Attempt():
                         answer.attempts.append(event)
+                    case Notice():
+                        answer.notices.append(event)
                 size, now = len(answer.text) + len(answer.reasoning), clock()
                 if now - drawn_at < FLUSH_SECONDS:
                     continue
                 if size > drawn:
                     _draw(reasoning, shown, answer, running=True)
                 elif size == 0:
-                    waiting.caption(f":material/hourglass_top: Waiting for the first token… {now - began:.0f} s")
+                    said = f" {fmt.literal(answer.notices[-1].sentence)}" if answer.notices else ""
+                    waiting.caption(f":material/hourglass_top: Waiting for the first token… {now - began:.0f} s{said}")
                 if size:
                     waiting.empty()  # even when nothing is new: a stop takes effect at a call such as this
                 drawn, drawn_at = size, now
@@ -106,7 +113,7 @@ def finished(answer: Answer) -> None:
 
 
 def footer(answer: Answer) -> None:
-    """Draw what follows an answer: its failure or stop, earlier attempts, and the strip of figures."""
+    """Draw what follows an answer: its failure or stop, earlier attempts, the way it took, and the strip of figures."""
     if answer.problem:
         st.error(fmt.literal(answer.problem), icon=":material/error:")
     elif answer.stopped:
@@ -114,6 +121,11 @@ def footer(answer: Answer) -> None:
     for attempt in answer.attempts[:-1]:
         if attempt.error is not None:
             st.caption(f":material/replay: Attempt {attempt.attempt} failed: {fmt.literal(str(attempt.error))}")
+    for notice in answer.notices:
+        if notice.kind != "waiting":  # what was waited for is told by the attempt that failed
+            st.caption(f"{_ICONS.get(notice.kind, ':material/info:')} {fmt.literal(notice.sentence)}")
+    if answer.last is not None and answer.last.status == "ok" and answer.last.model_name != answer.model_name:
+        st.caption(f":material/alt_route: Answered by {fmt.literal(answer.last.model_name)} at {fmt.literal(answer.last.provider_name)}.")
     if answer.last is not None:
         st.caption(strip(answer.last), help=detail(answer.last))
 

@@ -24,7 +24,7 @@ def is_connected(provider: Provider, models: Sequence[Model]) -> bool:
 
 def _callable(provider: Provider) -> bool:
     """Whether this version can call it; a row may come from a newer one, with a kind unknown here."""
-    return provider.info is not None and provider.info.protocol is not None
+    return provider.info is not None
 
 
 def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:

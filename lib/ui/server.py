@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from lib import api, logs
 from lib.errors import ModeldeckError, SettingsError
 from lib.settings import Settings, load_settings
+from lib.ui import warm
 from lib.ui.context import console
 
 THREADS = 400
@@ -55,5 +56,6 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
     except ModeldeckError as error:
         # The server still starts: pages and /api/health say what is wrong, and recover once it is mended.
         logs.get_logger("server").error("services.unavailable", reason=str(error))
+    warm.up()
     yield
     await anyio.to_thread.run_sync(console.close)

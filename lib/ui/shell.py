@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.access import Principal, Role
 from lib.errors import ModeldeckError
-from lib.ui import filters, problems, sample_notice, sign_in, warm
+from lib.ui import filters, problems, sample_notice, sign_in
 from lib.ui.context import asking, console, guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -16,16 +16,19 @@ LOGO = Path(__file__).parent / "logo.svg"
 ICON = Path(__file__).parent / "icon.svg"
 
 PAGES: tuple[tuple[str, str, str, str], ...] = (
-    ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
     ("Observe", "pages/observe/overview.py", "Overview", ":material/dashboard:"),
     ("Observe", "pages/observe/costs.py", "Costs", ":material/payments:"),
     ("Observe", "pages/observe/usage.py", "Usage", ":material/monitoring:"),
     ("Observe", "pages/observe/requests.py", "Requests", ":material/list_alt:"),
     ("Observe", "pages/observe/resilience.py", "Resilience", ":material/health_and_safety:"),
+    ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
 )
-"""Section, file, title and icon of each page, in the order of the sidebar; the first is the home page."""
+"""Section, file, title and icon of each page, in the order of the sidebar; the first is the home page.
+
+Everybody may see the home page: a member sees their own calls there, and a newcomer the way to the first one.
+"""
 
 TEAM_PAGES: tuple[tuple[str, str, str, str], ...] = (("Admin", "pages/admin/people.py", "People", ":material/group:"),)
 """Pages of the modes in which a team signs in, as further rows of PAGES."""
@@ -59,7 +62,6 @@ def run() -> None:
             page.run()
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)
-    warm.up()
 
 
 def navigation(team: bool = False, person: Principal | None = None) -> dict[str, list[st.Page]]:

@@ -1,4 +1,4 @@
-"""Load what the pages with tables and charts need after the first page is drawn, so that nobody waits for it."""
+"""Load what the pages with tables and charts need while the server starts to listen, so that the first visitor waits less."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from importlib import import_module
 
 HEAVY = ("pandas", "plotly.graph_objects")
-"""Modules that take a third of a second to import and that the playground does without."""
+"""Modules that take a third of a second to import."""
 
 _once = threading.Lock()
 

@@ -2,10 +2,13 @@
 
 Calls lie evenly over 90 days, 25 models of 5 providers, 50 users and 3 sources, which is the worst case for rollups: no
 row is spared. One call in twenty fails, one in ten retries, one model has no price. The same number gives the same calls.
+So a filled database is kept under build/, which Git ignores, until the schema or the way of filling changes.
 """
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +24,10 @@ from lib.store.engine import open_engine, writing
 from lib.store.rebuild import rebuild
 from lib.store.types import epoch_ms
 
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "build" / "bench"
+FILE = "modeldeck.db"
+"""The database's name in a data folder."""
 DAYS, MODELS, USERS = 90, 25, 50
 NOW = datetime(2026, 5, 20, 13, 10, tzinfo=UTC)
 
@@ -70,6 +77,27 @@ def fill(path: Path, calls: int, *, days: int = DAYS) -> Engine:
         triggers.install(connection)
     rebuild(engine)
     return engine
+
+
+def kept(calls: int, folder: Path = KEPT) -> Path:
+    """Return a data folder with this many calls: the one filled before, or else one filled now, in the place of outdated ones."""
+    wanted = folder / f"{calls}-{_version()}"
+    if not wanted.exists():
+        for outdated in folder.glob(f"{calls}-*"):
+            shutil.rmtree(outdated)
+        half_done = folder / f"{calls}-being-filled"  # one left by a fill that broke off was outdated just now
+        half_done.mkdir(parents=True)
+        fill(half_done / FILE, calls).dispose()
+        half_done.rename(wanted)
+    return wanted
+
+
+def _version() -> str:
+    """Return what changes whenever a database would be filled otherwise."""
+    found = hashlib.sha256(f"{_ROWS}{NOW}{DAYS}{MODELS}{USERS}".encode())
+    for file in sorted((ROOT / "lib" / "store").rglob("*.py")):
+        found.update(file.read_bytes())
+    return found.hexdigest()[:12]
 
 
 @contextmanager

@@ -43,7 +43,9 @@ def measure_routed(rounds: int = 400) -> list[dict[str, Any]]:
     request = Request("bench-model", [Message("user", "Count to two hundred.")])
     body = json.dumps({"model": "bench-model", "messages": [{"role": "user", "content": "Count to two hundred."}], "stream": True})
     with stream._server() as base_url, new_client() as ours, new_client() as alone, new_client() as theirs, _ledger() as ledger:
-        router = Router(ledger, SqlHints(), lambda c: open_adapter(c.kind, base_url=c.base_url, api_key=c.api_key, client=ours))
+        router = Router(
+            ledger, SqlHints(ledger._engine), lambda c: open_adapter(c.kind, base_url=c.base_url, api_key=c.api_key, client=ours)
+        )
         adapter = open_adapter("openai", base_url=base_url, api_key="bench", client=alone)
         candidate = Candidate(
             *("bench", "Bench", "bench-model", "openai", "openai", "OpenAI", "chat/completions"),

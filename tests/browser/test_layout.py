@@ -103,4 +103,4 @@ def test_a_damaged_database_says_so_and_check_again_recovers(tab: Page, tmp_path
         expect(tab.get_by_role("heading", name="The database cannot be used")).to_be_visible()
         shutil.copyfile(sound, database)
         tab.get_by_role("button", name="Check again").click()
-        expect(on.heading(tab, "Playground")).to_be_visible()
+        expect(on.heading(tab, "Overview")).to_be_visible()

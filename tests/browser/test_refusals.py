@@ -86,7 +86,7 @@ def test_an_image_in_an_answer_fetches_nothing_from_elsewhere(tab: Page, tmp_pat
     assert stranger.requests == []
 
 
-@pytest.mark.parametrize(("path", "title"), [("/models", "Models"), ("/admin", "Playground")])
+@pytest.mark.parametrize(("path", "title"), [("/models", "Models"), ("/admin", "Overview")])
 def test_the_first_request_after_a_start_runs_no_page_outside_the_shell(tab: Page, tmp_path: Path, path: str, title: str) -> None:
     with serve(tmp_path) as server:
         tab.goto(server.url + path)

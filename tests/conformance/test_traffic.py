@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,29 @@ import pytest
 from lib.chat import Completion, Event, Finish, Message, Request, fold
 from lib.errors import ProviderError, StreamTruncated
 from lib.net import new_client
-from lib.providers import KINDS, default_endpoint, open_adapter
-from lib.providers.anthropic import FINISH_REASONS as ANTHROPIC_REASONS
-from lib.providers.openai_chat import FINISH_REASONS as OPENAI_REASONS
+from lib.providers import KINDS, anthropic, cohere, google, ollama, open_adapter, openai_chat, openai_responses
 from tests.replay import ReplayServer, recorded, split_at_random
 
 _DIR = os.environ.get("CONFORMANCE_DIR")
 if not _DIR:
     pytest.skip("CONFORMANCE_DIR is not set: no recorded traffic to read", allow_module_level=True)
 
+ENDPOINTS = {
+    "openai_chat": "chat/completions",
+    "responses": "responses",
+    "anthropic": "messages",
+    "google": "generateContent",
+    "cohere2": "v2/chat",
+    "ollama": "api/chat",
+}
+REASONS: dict[str, Mapping[Any, str]] = {
+    "openai_chat": openai_chat.FINISH_REASONS,
+    "responses": openai_responses.FINISH_REASONS,
+    "anthropic": anthropic.FINISH_REASONS,
+    "google": google.FINISH_REASONS,
+    "cohere2": cohere.FINISH_REASONS,
+    "ollama": ollama.FINISH_REASONS,
+}
 ASK = Request("m", (Message("user", "Hello"),))
 SEEDS = range(8)
 REASONING = {"anthropic-c1c2674056.json": "I will call the tool.Let me call the tool."}
@@ -41,7 +55,7 @@ REFUSED = {"azure-f3f74c4cb4.json": "content-filter"}
 
 def _recordings() -> list[Path]:
     paths = sorted(Path(_DIR or "").glob("traffic/*/*.json"))
-    return [path for path in paths if json.loads(path.read_text(encoding="utf-8"))["api"] in ("openai_chat", "anthropic")]
+    return [path for path in paths if json.loads(path.read_text(encoding="utf-8"))["api"] in ENDPOINTS]
 
 
 RECORDINGS = _recordings()
@@ -58,7 +72,9 @@ class Pieces(httpx.SyncByteStream):
 
 
 def kind_of(recording: dict[str, Any]) -> str:
-    return recording["provider"] if recording["provider"] in KINDS else "openai"
+    """Return the recording's provider, or OpenAI when this one is not called through that API here."""
+    provider = recording["provider"]
+    return provider if provider in KINDS and ENDPOINTS[recording["api"]] in KINDS[provider].endpoints else "openai"
 
 
 def read(recording: dict[str, Any], seed: int) -> tuple[Completion, ProviderError | None]:
@@ -71,8 +87,8 @@ def read(recording: dict[str, Any], seed: int) -> tuple[Completion, ProviderErro
         adapter = open_adapter(kind, base_url="http://provider.test", api_key="k", client=client)
         try:
             if not recording["stream"]:
-                return adapter.complete(ASK, default_endpoint(kind)), None
-            for event in adapter.stream(ASK, default_endpoint(kind)):
+                return adapter.complete(ASK, ENDPOINTS[recording["api"]]), None
+            for event in adapter.stream(ASK, ENDPOINTS[recording["api"]]):
                 events.append(event)
         except ProviderError as error:
             return fold([*events, Finish("other")]), error
@@ -91,11 +107,22 @@ def comparable(calls: Any) -> list[tuple[str, str, Any]]:
     return [(call["id"], call["name"], parsed(call["arguments"])) for call in calls]
 
 
+def reason_of(recording: dict[str, Any]) -> str:
+    """Return our word for how a recording ended; only some protocols have a reason of their own for tool calls."""
+    expected = recording["expected"]
+    reason = REASONS[recording["api"]].get(expected["finish_reason"], "other")
+    return "tool_calls" if expected["tool_calls"] and reason == "stop" and recording["api"] in ("google", "ollama", "responses") else reason
+
+
+def with_ids(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return expected tool calls, numbered where the protocol gives them no id."""
+    return [{**call, "id": call["id"] or f"call_{n}"} for n, call in enumerate(calls)]
+
+
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
 def test_a_recording_reads_as_what_was_said(path: Path) -> None:
     recording = json.loads(path.read_text(encoding="utf-8"))
     expected = recording["expected"]
-    reasons = ANTHROPIC_REASONS if recording["api"] == "anthropic" else OPENAI_REASONS
     for seed in SEEDS:
         answer, error = read(recording, seed)
         if path.name in REFUSED:
@@ -105,9 +132,9 @@ def test_a_recording_reads_as_what_was_said(path: Path) -> None:
         assert answer.text == expected["text"]
         assert answer.reasoning == REASONING.get(path.name, expected["thinking"])
         calls = [{"id": call.id, "name": call.name, "arguments": call.arguments} for call in answer.tool_calls]
-        assert comparable(calls) == comparable(expected["tool_calls"])
+        assert comparable(calls) == comparable(with_ids(expected["tool_calls"]))
         if path.name not in NO_FINISH:
-            assert (answer.finish_reason, answer.model) == (reasons[expected["finish_reason"]], expected["model"])
+            assert (answer.finish_reason, answer.model) == (reason_of(recording), expected["model"])
         check_usage(answer, expected["usage"])
 
 
@@ -122,7 +149,7 @@ def check_usage(answer: Completion, expected: dict[str, Any] | None) -> None:
     assert answer.usage.cache_write_1h == (expected.get("cache_write_1h") or 0)
 
 
-@pytest.mark.parametrize("api", ["openai_chat", "anthropic"])
+@pytest.mark.parametrize("api", ["openai_chat", "responses", "anthropic", "google", "cohere2"])
 def test_a_recording_over_a_real_socket_reads_the_same(api: str) -> None:
     """The replay server stands in for the provider, one connection for all of its recordings."""
     found = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in RECORDINGS]
@@ -132,5 +159,18 @@ def test_a_recording_over_a_real_socket_reads_the_same(api: str) -> None:
         for _, recording in chosen:
             kind = kind_of(recording)
             adapter = open_adapter(kind, base_url=server.base_url, api_key="k", client=client)
-            assert fold(adapter.stream(ASK, default_endpoint(kind))).text == recording["expected"]["text"]
+            assert fold(adapter.stream(ASK, ENDPOINTS[api])).text == recording["expected"]["text"]
         assert server.connections == 1
+
+
+STREAMED_RESPONSES = [p for p in RECORDINGS if (r := json.loads(p.read_text(encoding="utf-8")))["api"] == "responses" and r["stream"]]
+
+
+@pytest.mark.parametrize("path", STREAMED_RESPONSES, ids=lambda path: path.stem)
+def test_a_streamed_response_is_the_whole_one_that_its_last_event_holds(path: Path) -> None:
+    recording = json.loads(path.read_text(encoding="utf-8"))
+    lines = [line[5:] for line in recording["response"]["body"].splitlines() if line.startswith("data:") and "[DONE]" not in line]
+    last = json.loads(lines[-1])["response"]
+    response = {"status": 200, "content_type": "application/json", "body": json.dumps(last)}
+
+    assert read({**recording, "stream": False, "response": response}, 0) == read(recording, 0)

@@ -20,6 +20,7 @@ from lib.ui.context import Console
 
 ROOT = Path(__file__).parents[2]
 PAGES = {Path(file).stem: file for _, file, _, _ in shell.PAGES}
+HOME = next(iter(PAGES))
 _UNREAD = {"id", "form_id", "key", "element_id", "hash", "script", "spec", "config", "arrow_data", "vega_lite_chart", "columns", "element"}
 """Fields of a drawn element that the browser uses and nobody reads."""
 _NOT_FOR_PEOPLE = re.compile(r"\b(None(?! needed)|nan|NaN|NaT|null|Traceback|Error\(|object at 0x)\b")
@@ -54,16 +55,12 @@ class Deck:
         self.console.close()
         self.settings |= settings
 
-    def open(self, page: str = "playground", /, timezone: str = "UTC", **address: Any) -> AppTest:
+    def open(self, page: str = HOME, /, timezone: str = "UTC", **address: Any) -> AppTest:
         """Open a page in a new browser session, through the app's own shell."""
         at = AppTest.from_file(ROOT / "app.py", default_timeout=30)
         at.context["timezone"] = timezone
         at.query_params.update(address)
-        at.run()
-        if page != "playground":
-            at.query_params = address
-            go(at, page)
-        return at
+        return at.run() if page == HOME else go(at, page)
 
 
 def go(at: AppTest, page: str) -> AppTest:

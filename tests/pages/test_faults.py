@@ -144,7 +144,7 @@ def test_a_change_that_cannot_be_written_is_told_and_made_the_next_time(deck: De
 
 
 def test_a_question_that_cannot_be_accounted_for_is_not_sent_and_the_page_stays(deck: Deck) -> None:
-    at = deck.open()
+    at = deck.open("playground")
     with held(deck, "BEGIN IMMEDIATE"):
         at.chat_input[0].set_value("Why?")
         at.run()

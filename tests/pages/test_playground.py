@@ -50,7 +50,7 @@ def connect(deck: Deck, server: ReplayServer, *keys: str) -> None:
 
 
 def test_another_model_is_picked_asked_and_its_answer_carries_its_figures(deck: Deck) -> None:
-    at = pick(deck.open(), demo.REASONER)
+    at = pick(deck.open("playground"), demo.REASONER)
     assert picked(at) == "Demo reasoner"
     ask(at, "Why is water wet?")
     text = clean(at)
@@ -69,7 +69,7 @@ def test_another_model_is_picked_asked_and_its_answer_carries_its_figures(deck: 
 def test_a_real_providers_answer_shows_cached_tokens_and_the_cost_the_ledger_holds(deck: Deck) -> None:
     with ReplayServer(api_key=KEY) as server:
         connect(deck, server, FREE_RANGE)
-        at = ask(deck.open(model=FREE_RANGE), "Why is water wet?")
+        at = ask(deck.open("playground", model=FREE_RANGE), "Why is water wet?")
     text = clean(at)
     (row,) = log(deck)
     assert TEXT in text
@@ -82,7 +82,7 @@ def test_a_real_providers_answer_shows_cached_tokens_and_the_cost_the_ledger_hol
 
 @pytest.mark.parametrize("model", [demo.RATE_LIMIT, demo.TIMEOUT, demo.TRUNCATED])
 def test_a_failure_is_a_sentence_under_the_question_and_a_row_in_the_ledger(deck: Deck, model: str) -> None:
-    at = ask(deck.open(model=model), "Why is water wet?")
+    at = ask(deck.open("playground", model=model), "Why is water wet?")
     clean(at)
     rows = log(deck)
     assert rows[-1]["status"] == "error"
@@ -93,7 +93,7 @@ def test_a_failure_is_a_sentence_under_the_question_and_a_row_in_the_ledger(deck
 
 
 def test_what_had_arrived_before_a_failure_is_kept(deck: Deck) -> None:
-    at = ask(deck.open(model=demo.TRUNCATED), "Why is water wet?")
+    at = ask(deck.open("playground", model=demo.TRUNCATED), "Why is water wet?")
     assert demo.LABEL in at.chat_message[1].markdown[0].value
     assert "The answer broke off before the provider finished it." in at.chat_message[1].error[0].value
 
@@ -102,7 +102,7 @@ def test_a_provider_that_fails_is_explained_without_its_secrets(deck: Deck) -> N
     refusal = Reply(b'{"error": {"message": "Incorrect API key provided: %s", "code": "invalid_api_key"}}' % KEY.encode(), status=401)
     with ReplayServer(refusal) as server:
         connect(deck, server, FREE_RANGE)
-        at = ask(deck.open(model=FREE_RANGE), "Why?")
+        at = ask(deck.open("playground", model=FREE_RANGE), "Why?")
     text = clean(at)
     assert len(at.error) == 1
     assert KEY not in text
@@ -112,7 +112,7 @@ def test_a_provider_that_fails_is_explained_without_its_secrets(deck: Deck) -> N
 def test_the_conversation_goes_along_with_the_next_question_until_a_new_chat_clears_it(deck: Deck) -> None:
     with ReplayServer(Reply(openai_stream(), content_type="text/event-stream")) as server:
         connect(deck, server, FREE_RANGE)
-        at = ask(ask(deck.open(model=FREE_RANGE), "First"), "Second")
+        at = ask(ask(deck.open("playground", model=FREE_RANGE), "First"), "Second")
         asked = [m["content"] for m in server.requests[-1].body["messages"]]
         assert asked == ["First", TEXT, "Second"]
         press(at, "New chat")
@@ -124,7 +124,7 @@ def test_the_conversation_goes_along_with_the_next_question_until_a_new_chat_cle
 
 
 def test_a_suggestion_asks_itself_and_leaves_with_the_first_question(deck: Deck) -> None:
-    at = deck.open()
+    at = deck.open("playground")
     at.pills[0].set_value("Write a haiku about caching")
     at.run()
     assert "“Write a haiku about caching”" in clean(at)
@@ -136,7 +136,7 @@ def test_a_suggestion_asks_itself_and_leaves_with_the_first_question(deck: Deck)
 def test_parameters_reach_the_provider_only_when_set(deck: Deck) -> None:
     with ReplayServer(Reply(openai_stream(), content_type="text/event-stream")) as server:
         connect(deck, server, FREE_RANGE)
-        at = ask(deck.open(model=FREE_RANGE), "Plain")
+        at = ask(deck.open("playground", model=FREE_RANGE), "Plain")
         assert not {"temperature", "top_p", "max_tokens"} & set(server.requests[-1].body)
         number = deck.admin.get(FREE_RANGE).id
         at.toggle(key=f"set-temperature-{number}").set_value(True).run()
@@ -152,7 +152,7 @@ def test_parameters_reach_the_provider_only_when_set(deck: Deck) -> None:
 def test_a_model_with_fixed_sampling_offers_no_slider_and_no_limit_it_does_not_know(deck: Deck) -> None:
     with ReplayServer(api_key=KEY) as server:
         connect(deck, server, FIXED)
-        at = deck.open(model=FIXED)
+        at = deck.open("playground", model=FIXED)
         text = clean(at)
         assert picked(at) == "GPT-6.1 Sol"
         assert "Temperature: fixed at 1 for GPT-6.1 Sol." in text
@@ -163,7 +163,7 @@ def test_a_model_with_fixed_sampling_offers_no_slider_and_no_limit_it_does_not_k
 
 
 def test_sliders_and_limit_stay_within_what_the_model_accepts(deck: Deck) -> None:
-    at = deck.open()
+    at = deck.open("playground")
     number = deck.admin.get(demo.CHAT).id
     deck.admin.update_model(number, constraints={"temperature": [0.2, 0.8], "top_p": [0, 1]}, max_output_tokens=500)
     at.toggle(key=f"set-temperature-{number}").set_value(True)
@@ -176,7 +176,7 @@ def test_sliders_and_limit_stay_within_what_the_model_accepts(deck: Deck) -> Non
 
 @pytest.mark.parametrize("switch_off_before", ["drawing", "asking"])
 def test_a_model_switched_off_meanwhile_gives_way_to_another_with_a_notice(deck: Deck, switch_off_before: str) -> None:
-    at = pick(deck.open(), demo.REASONER)
+    at = pick(deck.open("playground"), demo.REASONER)
     deck.admin.set_active([deck.admin.get(demo.REASONER).id], False)
     if switch_off_before == "drawing":
         at.run()
@@ -193,7 +193,7 @@ def test_a_model_switched_off_meanwhile_gives_way_to_another_with_a_notice(deck:
 
 
 def test_with_every_model_off_the_page_says_what_to_do(deck: Deck) -> None:
-    at = deck.open()
+    at = deck.open("playground")
     deck.admin.set_active([model.id for model in deck.admin.models()], False)
     at.run()
     clean(at)
@@ -204,29 +204,29 @@ def test_with_every_model_off_the_page_says_what_to_do(deck: Deck) -> None:
 
 
 def test_the_choice_is_remembered_in_a_new_session(deck: Deck) -> None:
-    pick(deck.open(), demo.REASONER)
-    assert picked(deck.open()) == "Demo reasoner"
+    pick(deck.open("playground"), demo.REASONER)
+    assert picked(deck.open("playground")) == "Demo reasoner"
     deck.again()
-    assert picked(deck.open()) == "Demo reasoner"
+    assert picked(deck.open("playground")) == "Demo reasoner"
 
 
 def test_the_address_outranks_what_was_remembered_and_is_not_remembered_itself(deck: Deck) -> None:
-    pick(deck.open(), demo.REASONER)
-    at = deck.open(model=demo.TRUNCATED)
+    pick(deck.open("playground"), demo.REASONER)
+    at = deck.open("playground", model=demo.TRUNCATED)
     assert picked(at) == "Demo: truncated answer"
-    assert picked(deck.open()) == "Demo reasoner"
+    assert picked(deck.open("playground")) == "Demo reasoner"
     at.query_params["model"] = demo.TIMEOUT  # as the browser's back button does
     assert picked(at.run()) == "Demo: timeout"
 
 
 def test_an_address_that_names_no_model_says_so_and_falls_back(deck: Deck) -> None:
-    at = deck.open(model="gpt-99")
+    at = deck.open("playground", model="gpt-99")
     assert picked(at) == "Demo chat"
     assert [t.value for t in at.toast] == ["gpt-99 cannot be used here any more: not in the registry. Demo chat was chosen instead."]
 
 
 def test_the_choice_and_the_conversation_survive_a_look_at_another_page(deck: Deck) -> None:
-    at = ask(pick(deck.open(), demo.REASONER), "Why is water wet?")
+    at = ask(pick(deck.open("playground"), demo.REASONER), "Why is water wet?")
     at.query_params = {}  # the sidebar's links carry none
     go(at, "usage")
     at.query_params = {}
@@ -237,13 +237,13 @@ def test_the_choice_and_the_conversation_survive_a_look_at_another_page(deck: De
 
 def test_the_default_model_is_chosen_when_nothing_was(deck: Deck) -> None:
     deck.admin.set_default(deck.admin.get(demo.REASONER).id)
-    assert picked(deck.open()) == "Demo reasoner"
+    assert picked(deck.open("playground")) == "Demo reasoner"
 
 
 def test_the_picker_groups_by_provider_and_searches_once_there_are_many(deck: Deck) -> None:
     with ReplayServer() as server:
         connect(deck, server, *[model.model_key for model in deck.admin.models(provider="openai")])
-    at = deck.open()
+    at = deck.open("playground")
     popover = next(n for n in nodes(at) if getattr(n, "type", "") == "popover" and any("pick-" in str(getattr(c, "key", "")) for c in n))
     assert [caption.value for caption in popover.caption] == ["OpenAI", "Demo"]
     at.text_input(key="picker-q").set_value("demo REASON").run()

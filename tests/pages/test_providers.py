@@ -106,14 +106,15 @@ def test_a_key_stored_under_another_encryption_key_is_told_and_the_page_still_wo
     assert "Key stored" in said(deck.open("providers"), "anthropic")
 
 
-def test_a_provider_that_needs_no_key_or_cannot_be_called_yet_says_so(deck: Deck) -> None:
+def test_a_provider_that_needs_no_key_or_an_address_says_so(deck: Deck) -> None:
     at = deck.open("providers")
     assert "No key needed" in said(at, "demo")
     assert "No key needed" in said(at, "ollama")
     assert "Connect" in said(at, "ollama")
-    assert "Not callable yet" in said(at, "google")
-    assert not card(at, "google").button
+    assert "No key" in said(at, "google")
+    assert "Add key" in said(at, "google")
     assert "Needs a base URL" in said(at, "azure")
+    assert "Needs a base URL" in said(at, "matchaai")
     assert "no address yet" in said(at, "openai-compatible")
 
 

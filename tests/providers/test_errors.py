@@ -309,6 +309,8 @@ CASES: tuple[tuple[str, int, Any, ErrorKind, bool], ...] = (
     # the server's trouble
     ("busy", 503, {"error": {"message": "The model is overloaded. Please try again later.", "code": 503}}, "network", AGAIN),
     ("loading", 503, {"error": "Model is currently loading", "estimated_time": 20.0}, "network", AGAIN),
+    ("asleep", 400, {"error": "Bad Request: Invalid state: the endpoint is scaled to zero"}, "network", AGAIN),
+    ("paused", 400, {"error": "Bad Request: The endpoint is paused, ask a maintainer to restart it"}, "model-incompatible", NEVER),
     (
         "an exception upstream",
         500,

@@ -70,14 +70,26 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
             "the-key",
         ),
         ("huggingface", None, "https://router.huggingface.co/v1/chat/completions", "authorization", "Bearer the-key"),
+        (
+            "huggingface",
+            "https://abc.eu-west-1.aws.endpoints.huggingface.cloud",
+            "https://abc.eu-west-1.aws.endpoints.huggingface.cloud/v1/chat/completions",
+            "authorization",
+            "Bearer the-key",
+        ),
+        (
+            "huggingface",
+            "https://router.huggingface.co/novita/v3/openai",
+            "https://router.huggingface.co/novita/v3/openai/chat/completions",
+            "authorization",
+            "Bearer the-key",
+        ),
         ("openrouter", None, "https://openrouter.ai/api/v1/chat/completions", "authorization", "Bearer the-key"),
         ("groq", None, "https://api.groq.com/openai/v1/chat/completions", "authorization", "Bearer the-key"),
         ("mistral", None, "https://api.mistral.ai/v1/chat/completions", "authorization", "Bearer the-key"),
         ("deepseek", None, "https://api.deepseek.com/chat/completions", "authorization", "Bearer the-key"),
         ("together", None, "https://api.together.xyz/v1/chat/completions", "authorization", "Bearer the-key"),
         ("fireworks", None, "https://api.fireworks.ai/inference/v1/chat/completions", "authorization", "Bearer the-key"),
-        ("ollama", None, "http://localhost:11434/v1/chat/completions", "authorization", "Bearer the-key"),
-        ("ollama", "http://gpu:11434/v1", "http://gpu:11434/v1/chat/completions", "authorization", "Bearer the-key"),
         ("vllm", "http://gpu:8000", "http://gpu:8000/v1/chat/completions", "authorization", "Bearer the-key"),
     ],
 )
@@ -95,7 +107,7 @@ def test_anthropic_is_told_the_version_of_the_protocol() -> None:
 
 
 def test_no_key_sends_no_header() -> None:
-    assert "authorization" not in sent("ollama", Request("m", HELLO), api_key=None).headers
+    assert "authorization" not in sent("vllm", Request("m", HELLO), api_key=None).headers
 
 
 OPENAI_CASES: dict[str, tuple[Request, dict[str, Any]]] = {
@@ -187,12 +199,12 @@ OPENAI_CASES: dict[str, tuple[Request, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["openai", "huggingface", "openrouter"])
+@pytest.mark.parametrize("kind", ["openai", "huggingface", "vllm", "together", "fireworks", "openai-compatible"])
 @pytest.mark.parametrize("case", OPENAI_CASES)
 def test_openai_bodies(kind: str, case: str) -> None:
     request, expected = OPENAI_CASES[case]
 
-    assert body_of(kind, request) == {"model": "m", **expected}
+    assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", **expected}
 
 
 @pytest.mark.parametrize(
@@ -204,6 +216,7 @@ def test_openai_bodies(kind: str, case: str) -> None:
         ("azure", "gpt-5", "max_completion_tokens"),
         ("openrouter", "openai/gpt-5", "max_tokens"),
         ("openai", "chatgpt-4o-latest", "max_tokens"),
+        ("groq", "llama-3.3-70b-versatile", "max_completion_tokens"),
     ],
 )
 def test_the_output_limit_has_the_name_the_model_wants(kind: str, model: str, field: str) -> None:
@@ -234,6 +247,8 @@ def test_a_stream_is_not_compressed_since_that_holds_words_back() -> None:
     [
         ("openai", Reasoning("hm"), {}),
         ("deepseek", Reasoning("hm"), {"reasoning_content": "hm"}),
+        ("deepseek", Reasoning("", {"type": "reasoning", "encrypted_content": "x"}), {"reasoning_content": ""}),
+        ("openrouter", Reasoning("hm", ["not a block"]), {}),
         (
             "openrouter",
             Reasoning("", [{"type": "reasoning.text", "text": "hm", "signature": "s"}]),
@@ -245,6 +260,63 @@ def test_reasoning_goes_back_only_to_those_who_ask_for_it(kind: str, reasoning: 
     turn = body_of(kind, Request("m", (Message("assistant", (reasoning, CALL)),)))["messages"][0]
 
     assert {name: turn[name] for name in turn if "reasoning" in name} == expected
+
+
+def test_deepseek_wants_the_field_of_reasoning_in_each_round_of_tool_calls_even_an_empty_one() -> None:
+    turns = body_of("deepseek", Request("m", (Message("assistant", (CALL,)), Message("assistant", (Reasoning("hm"), Text("Yes."))))))[
+        "messages"
+    ]
+
+    assert turns[0]["reasoning_content"] == ""
+    assert "reasoning_content" not in turns[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("openai", {"reasoning_effort": "low"}),
+        ("groq", {"reasoning_effort": "low"}),
+        ("deepseek", {"reasoning_effort": "low"}),
+        ("openrouter", {"reasoning": {"effort": "low"}}),
+    ],
+)
+def test_effort_goes_where_the_provider_looks_for_it(kind: str, expected: dict[str, Any]) -> None:
+    body = body_of(kind, Request("m", HELLO, reasoning_effort="low"))
+
+    assert {name: body[name] for name in body if "reasoning" in name} == expected
+    assert not any("reasoning" in name for name in body_of(kind, Request("m", HELLO)))
+
+
+@pytest.mark.parametrize("wanted", [SCHEMA, {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}])
+def test_a_provider_without_schemas_is_told_the_schema_in_words(wanted: dict[str, Any]) -> None:
+    body = body_of("deepseek", Request("m", HELLO, system="Be brief.", response_format=wanted))
+
+    assert body["response_format"] == {"type": "json_object"}
+    assert body["messages"][0]["content"].startswith("Be brief.\n\n")
+    assert json.dumps(SCHEMA) in body["messages"][0]["content"]
+
+
+def test_json_without_a_schema_is_asked_for_by_that_word_where_it_must_be_said() -> None:
+    body = body_of("deepseek", Request("m", HELLO, response_format="json"))
+
+    assert body["response_format"] == {"type": "json_object"}
+    assert "JSON" in body["messages"][0]["content"]
+    assert body_of("deepseek", Request("m", HELLO))["messages"] == [{"role": "user", "content": "Hello"}]
+
+
+def test_tool_call_ids_of_other_providers_get_the_form_mistral_accepts_and_still_belong_together() -> None:
+    own, others = ToolCall("Ab3dE6gH9", "weather", {}), ToolCall("toolu_01QXVk", "weather", {})
+    round_ = (Message("assistant", (own, others)), Message("tool", (ToolResult("Ab3dE6gH9", "sun"), ToolResult("toolu_01QXVk", "rain"))))
+    asked, *answered = body_of("mistral", Request("m", round_))["messages"]
+    ids = [call["id"] for call in asked["tool_calls"]]
+
+    assert ids[0] == "Ab3dE6gH9"
+    assert len(ids[1]) == 9 and ids[1].isalnum()
+    assert [turn["tool_call_id"] for turn in answered] == ids
+
+
+def test_none_among_the_extra_fields_takes_a_field_out() -> None:
+    assert "stream_options" not in body_of("openai", Request("m", HELLO, extra={"stream_options": None}), stream=True)
 
 
 THINKING = {"type": "thinking", "thinking": "hm", "signature": "sig"}

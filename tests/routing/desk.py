@@ -61,7 +61,7 @@ class Desk:
         by_key = {f"m{n}": provider for n, provider in enumerate(providers)}
         return Router(
             self.ledger,
-            SqlHints() if learn else None,
+            SqlHints(self.engine, learning=learn),
             lambda candidate: by_key[candidate.model_key],
             timer=lambda: self.now,
             sleep=self.waits.append,

@@ -57,7 +57,7 @@ def add_real_calls(engine: Engine) -> None:
         )
         usage = None if error else Usage(input=1_000 + number, output=50)
         outcome = Outcome("error" if error else "ok", usage, 20, 90, error)
-        ledger.close(ledger.open(start), outcome, SqlHints(clock=lambda: NOW).learn)
+        ledger.close(ledger.open(start), outcome, SqlHints(engine, clock=lambda: NOW).learn)
 
 
 @pytest.fixture
