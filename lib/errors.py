@@ -4,6 +4,7 @@ ModeldeckError
 ├─ SettingsError            the configuration is incomplete or contradictory
 ├─ NotAllowed               the principal's role does not permit this
 │  ├─ SignInRequired        nobody is signed in
+│  ├─ SubscriptionRequired  models are for subscribers here, and this person is none
 │  ├─ SignInRefused         the address and the password do not go together
 │  └─ TooManyAttempts       signing in failed too often lately
 ├─ StoreError
@@ -67,6 +68,10 @@ class NotAllowed(ModeldeckError):
 
 class SignInRequired(NotAllowed):
     """Nobody is signed in, or the session is over."""
+
+
+class SubscriptionRequired(NotAllowed):
+    """The person has no active subscription, where one is required."""
 
 
 class SignInRefused(NotAllowed):

@@ -5,6 +5,7 @@ from lib.access.links import Link
 from lib.access.people import People, Person
 from lib.access.roles import LOCAL_ADMIN, LOCAL_USER_ID, Principal, Role, require
 from lib.access.sessions import Sessions
+from lib.access.subscription import Subscription, require_subscription
 
 __all__ = [
     "LOCAL_ADMIN",
@@ -16,5 +17,7 @@ __all__ = [
     "Principal",
     "Role",
     "Sessions",
+    "Subscription",
     "require",
+    "require_subscription",
 ]

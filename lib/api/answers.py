@@ -17,6 +17,7 @@ ERRORS: tuple[tuple[type[errors.ModeldeckError], int, str], ...] = (
     (errors.SignInRequired, 401, "sign_in_required"),
     (errors.SignInRefused, 401, "sign_in_refused"),
     (errors.TooManyAttempts, 429, "too_many_attempts"),
+    (errors.SubscriptionRequired, 403, "subscription_required"),
     (errors.NotAllowed, 403, "not_allowed"),
     (errors.NotFound, 404, "not_found"),
     (errors.InvalidValue, 422, "invalid_value"),

@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy.engine import Engine
 
 from lib import __version__, sample
-from lib.access import LOCAL_ADMIN, Accounts, People, Principal, Role, Sessions, require
+from lib.access import LOCAL_ADMIN, Accounts, People, Principal, Role, Sessions, require, require_subscription
 from lib.analytics import remembering
 from lib.credentials import KeyRing, KeyStatus
 from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
@@ -209,6 +209,8 @@ class Services:
         return Actor(principal.name, principal.user_id, self.origin)
 
     def _routed(self, principal: Principal, call: ChatCall) -> RoutedCall:
+        if self.settings.require_subscription:
+            require_subscription(self.engine, principal, self.clock())
         model, why = self._model(principal, call.model)
         if model.why_not is not None:
             raise ModelNotUsable(f"{model.display_name} cannot be used. {model.why_not}.")
