@@ -140,8 +140,8 @@ class ReplayServer:
             self._stopping.wait(self._pace)
 
     def _key_fits(self, headers: Mapping[str, str]) -> bool:
-        given = (headers.get("authorization", "").removeprefix("Bearer "), headers.get("x-api-key"), headers.get("api-key"))
-        given += (headers.get("x-goog-api-key"), headers.get("matcha-api-key"))
+        names = ("x-api-key", "api-key", "x-goog-api-key", "matcha-api-key")
+        given = (headers.get("authorization", "").removeprefix("Bearer "), *map(headers.get, names))
         return self._api_key is None or self._api_key in given
 
 

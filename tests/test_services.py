@@ -28,6 +28,7 @@ from lib.store.usage_tables import llm_usage_log
 from lib.usage import LAPSE_S, Attempt
 from tests.postgres import PostgresServer
 from tests.replay import TEXT, ReplayServer, Reply, openai_stream
+from tests.replay_responses import responses_stream
 
 ROOT = Path(__file__).parents[1]
 KEY = "sk-ant-test-0123456789abcdefghijklmnop"
@@ -173,6 +174,32 @@ def test_a_provider_without_models_is_tested_with_one_it_lists(services: Service
         provider = services.registry(LOCAL_ADMIN).add_provider("lab", "openai-compatible", base_url=server.base_url)
         result = services.test_key(LOCAL_ADMIN, provider, KEY)
     assert (result.ok, result.cost_nano_usd) == (True, None)
+
+
+def test_a_providers_settings_reach_the_calls_and_the_tests_of_its_models(services: Services) -> None:
+    with ReplayServer(api_key=KEY) as server:
+        registry = services.registry(LOCAL_ADMIN)
+        provider = registry.set_provider("azure", base_url=server.base_url, settings={"api_version": "2024-02-01"})
+        assert services.test_key(LOCAL_ADMIN, provider, KEY).ok
+        services.set_key(LOCAL_ADMIN, provider, KEY, tested=True)
+        model = registry.add_model("azure", "gpt-team", model_key="team")
+        registry.set_active([model.id], True)
+        assert text_of(list(services.chat(LOCAL_ADMIN, ChatCall(HELLO, model="team")))) == TEXT
+        tried, asked = server.requests
+    assert tried.path.endswith("/chat/completions") and "/deployments/" in tried.path
+    assert asked.path.endswith("/openai/deployments/gpt-team/chat/completions")
+    assert "stream_options" not in asked.body  # which that version refuses
+
+
+def test_a_model_served_only_by_responses_answers_in_the_same_call(services: Services) -> None:
+    words = "This model is only supported in v1/responses and not in v1/chat/completions."
+    refusal = Reply(json.dumps({"error": {"message": words, "type": "invalid_request_error", "param": "model"}}).encode(), status=404)
+    with ReplayServer(refusal, Reply(responses_stream(), content_type="text/event-stream"), api_key=KEY) as server:
+        model = connect(services, server, "openai")
+        items = list(services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=model)))
+        again = list(services.chat(LOCAL_ADMIN, ChatCall(HELLO, model=model)))
+    assert text_of(items) == text_of(again) == TEXT
+    assert [r.path.rpartition("/v1/")[2] for r in server.requests] == ["chat/completions", "responses", "responses"]
 
 
 def test_an_address_nobody_can_call_is_a_sentence(services: Services) -> None:

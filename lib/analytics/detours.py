@@ -25,13 +25,14 @@ LOOKED_AT = 1_000
 """How many of a pair's newest failures, and how far back from the range's end, tell how long one takes."""
 
 
+_KINDS = ("blacklisted", "cooling", "key")  # why a candidate was passed over; one that is not usable was never one
 # In the words of the index on failures, so that only those are read and not every call of the range.
 _FAILED_TRY = re.sub(r"\b(status|error_class|error_message)\b", r"failed_try.\1", FAILED)
 
 
 @dataclass(frozen=True, slots=True)
 class Avoided:
-    """Attempts that were not made with one model because it was known not to work: ``blacklisted`` or ``cooling`` at the time.
+    """Attempts that were not made with one model because it was blacklisted, cooled down, or its key had been refused.
 
     ``failing_ms`` is how long a failure of it takes, the median; with it comes ``saved_ms``. Both are None when it
     never failed in the log, as one that an admin blacklisted at once: nothing is known, which is not the same as nothing.
@@ -42,13 +43,14 @@ class Avoided:
     label: str
     blacklisted: int
     cooling: int
+    key_refused: int
     failing_ms: float | None
     saved_ms: float | None
 
     @property
     def attempts(self) -> int:
         """All attempts avoided."""
-        return self.blacklisted + self.cooling
+        return self.blacklisted + self.cooling + self.key_refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +94,18 @@ def _avoided(engine: Engine, range_: Range, filters: Filters) -> list[Avoided]:
     tried = sa.exists().where(log.request_id == events.request_id, log.provider == events.provider, log.model_key == events.model)
     query = (
         sa.select(events.provider, events.model, kind, sa.func.count())
-        .where(events.event == "skipped", events.at >= range_.start, events.at < range_.end, sa.not_(tried))
+        .where(events.event == "skipped", kind.in_(_KINDS), events.at >= range_.start, events.at < range_.end, sa.not_(tried))
         .group_by(events.provider, events.model, kind)
     )
     counts: dict[tuple[str, str], Counter[str]] = {}
     with store_faults(), engine.connect() as connection:
         for provider, model, why, count in connection.execute(query):
             if concerns(filters, provider, model):
-                counts.setdefault((provider, model), Counter())["cooling" if why == "cooling" else "blacklisted"] += count
+                counts.setdefault((provider, model), Counter())[why] += count
         labels = model_labels(connection) if counts else {}
         times = {pair: _failing_ms(connection, *pair, range_) for pair in counts}
     found = [
-        Avoided(*pair, labels.get(pair, pair[1]), by["blacklisted"], by["cooling"], ms, None if ms is None else ms * by.total())
+        Avoided(*pair, labels.get(pair, pair[1]), by["blacklisted"], by["cooling"], by["key"], ms, None if ms is None else ms * by.total())
         for pair, by in counts.items()
         for ms in (times[pair],)
     ]

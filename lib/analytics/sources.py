@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lib.analytics.filters import COLUMN_OF, Filters, needed_dimensions
-from lib.analytics.plan import Part, Span, plan
+from lib.analytics.filters import COLUMN_OF, Filters, Status, needed_dimensions
+from lib.analytics.plan import Part, Span, family, plan
 from lib.analytics.ranges import Scope
-from lib.store.grains import MEASURES, SLOT_MS, Subject
+from lib.store.grains import MEASURES, SLOT_MS, Dimension, Subject, rollup_state
+from lib.store.usage_tables import FAILED
 
 Metric = Literal["latency", "ttft"]
+_UNSUCCESSFUL: tuple[Status, ...] = ("error", "cancelled", "interrupted")
 Row = Sequence[Any]
 
 
@@ -37,15 +39,16 @@ def ask(connection: Connection, question: Question) -> Sequence[Row]:
     Groups whose counts cancel out are left out: on Postgres deleted calls wait beside their negatives until they are folded.
     """
     dialect = connection.dialect.name
-    parts = plan(question.subject, needed_dimensions(question.by, question.scope, question.filters), question.spans)
+    whole, less = _restated(connection, question)
+    parts = [(one, part) for one in (whole, less) if one for part in plan(one.subject, _needed(one), one.spans)]
     if not parts:
         return ()
     parameters: dict[str, Any] = {}
     selects = []
-    for number, part in enumerate(parts):
+    for number, (one, part) in enumerate(parts):
         scale = 1 if part.grain else SLOT_MS
         parameters[f"pieces_{number}"] = json.dumps([[s.bucket, s.low * scale, s.high * scale] for s in part.spans])
-        selects.append(_select(dialect, question, part, f"pieces_{number}", parameters))
+        selects.append(_select(dialect, one, part, f"pieces_{number}", parameters, taken_off=one is less))
     groups = 3 if _place(question.subject) else 2
     outer = ", ".join(f"sum({name})" for name in _measures(question))
     place = ", place" if groups == 3 else ""
@@ -54,6 +57,28 @@ def ask(connection: Connection, question: Question) -> Sequence[Row]:
         f" GROUP BY {', '.join('123'[:groups])} HAVING sum({_measures(question)[0]}) <> 0"
     )
     return connection.execute(sa.text(text), parameters).all()
+
+
+def _needed(question: Question) -> frozenset[Dimension] | None:
+    return needed_dimensions(question.by, question.scope, question.filters)
+
+
+def _restated(connection: Connection, question: Question) -> tuple[Question, Question | None]:
+    """Return a question that says the same and that rollups can answer, and the one whose answer is to be taken off it.
+
+    Attempts that came through are nearly all there are: everything less what failed is read much faster than they are.
+    """
+    filters = question.filters
+    whole = replace(question, filters=replace(filters, statuses=()))
+    needed = _needed(whole)
+    if "ok" not in filters.statuses or question.subject == "errors" or needed is None or not family(question.subject, needed):
+        return question, None
+    others = tuple(status for status in _UNSUCCESSFUL if status not in filters.statuses)
+    if question.subject == "latency" or not others:  # only what came through is timed
+        return whole, None
+    if connection.scalar(sa.select(rollup_state.c.frozen_before)) is not None:  # the log no longer holds all that failed
+        return question, None
+    return whole, replace(question, filters=replace(filters, statuses=others))
 
 
 def listed(dialect: str, name: str, values: Sequence[object], parameters: dict[str, Any]) -> str:
@@ -74,7 +99,7 @@ def _place(subject: Subject) -> str | None:
     return {"latency": "bucket", "errors": "error_class"}.get(subject)
 
 
-def _select(dialect: str, question: Question, part: Part, pieces: str, parameters: dict[str, Any]) -> str:
+def _select(dialect: str, question: Question, part: Part, pieces: str, parameters: dict[str, Any], *, taken_off: bool) -> str:
     log = part.grain is None
     expressions = _log_expressions(dialect, question.metric) if log else {}
     key = COLUMN_OF[question.by] if question.by else None
@@ -83,7 +108,8 @@ def _select(dialect: str, question: Question, part: Part, pieces: str, parameter
     if place:
         columns["place"] = expressions.get(place, f"t.{place}")
     for name in _measures(question):
-        columns[name] = expressions.get(name, f"t.{name}") if not log or question.subject == "usage" else "1"
+        measure = expressions.get(name, f"t.{name}") if not log or question.subject == "usage" else "1"
+        columns[name] = f"-({measure})" if taken_off else measure
     picked = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     low, high = ("pieces.low", "pieces.high")
     if log and dialect == "postgresql":
@@ -121,7 +147,10 @@ def _counted(question: Question) -> list[str]:
     """Return which rows of the log count for a subject."""
     if question.subject == "latency":
         return ["t.status = 'ok'", f"t.{question.metric}_ms IS NOT NULL"]
-    return ["t.status <> 'open'", *(["t.error_class IS NOT NULL"] if question.subject == "errors" else [])]
+    filters = question.filters
+    wrong = question.subject == "errors" or filters.error_classes or (filters.statuses and set(_UNSUCCESSFUL).issuperset(filters.statuses))
+    failed = [FAILED] if wrong else []  # follows from the other conditions, and names the index of what went wrong
+    return ["t.status <> 'open'", *failed, *(["t.error_class IS NOT NULL"] if question.subject == "errors" else [])]
 
 
 def _conditions(dialect: str, question: Question, log: bool, parameters: dict[str, Any]) -> list[str]:

@@ -99,6 +99,8 @@ def strip(answer: Answer) -> str:
     parts.append(format_usd(last.cost_nano_usd))
     if last.price_source:
         parts.append(f"price: {last.price_source}")
+    if any(attempt.model_key != last.model_key for attempt in answer.attempts):
+        parts.append(f"answered by {last.model_name}")
     if len(answer.attempts) > 1:
         parts.append(f"{len(answer.attempts)} attempts")
     return " · ".join(parts)

@@ -9,6 +9,9 @@ from lib.chat import Usage
 from lib.money import round_nano, token_cost
 from lib.pricing.price import UNITS_PER_MILLION, Price
 
+_BILLED = {"billed_input_tokens": ("Billed input", "input"), "billed_output_tokens": ("Billed output", "output")}
+"""Counts in Usage.extra that are paid instead of the tokens the model worked on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -103,8 +106,12 @@ def _parts(price: Price, usage: Usage) -> list[_Part]:
         _Part("Output", usage.output - reasoning, rates.output),
         _Part("Reasoning", reasoning, rates.reasoning),
     ]
+    if any(unit in usage.extra for unit in _BILLED):  # the provider bills other counts than those its model worked on
+        parts = [_Part(label, usage.extra.get(unit, 0), getattr(rates, rate)) for unit, (label, rate) in _BILLED.items()]
     per_call = {"requests": 1} if "requests" in price.extra_rates else {}
     for unit, count in sorted({**per_call, **usage.extra}.items()):
+        if unit in _BILLED:
+            continue
         rate = price.extra_rates.get(unit)
         parts.append(_Part(unit.replace("_", " ").capitalize(), count, None if rate is None else rate * UNITS_PER_MILLION))
     return parts

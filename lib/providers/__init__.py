@@ -136,7 +136,7 @@ def _authorisation(row: ProviderKind, secret: str | None) -> dict[str, str]:
 
 def _base_url(row: ProviderKind, given: str | None, suffix: str) -> str:
     """Return the address that paths are added to, forgiving what people paste: a trailing slash or a whole endpoint."""
-    url = (given or row.base_url or "").strip().rstrip("/")
+    url = (given or row.base_url or "").strip().partition("#")[0].rstrip("/")
     if not url:
         raise _unusable(row.kind, f"{row.label} needs a base URL; set it on the Providers page.")
     gateway = row.base_url_suffix.removesuffix("/v1")

@@ -45,6 +45,8 @@ class ProviderKind:
     paths: Mapping[WireFormat, str] = field(default_factory=dict)
     """What a wire format has behind the base URL, where that has to fit several."""
     settings: tuple[str, ...] = ("include_usage",)
+    asks: Mapping[str, str] = field(default_factory=dict)
+    """Settings without which hardly a call succeeds, with the labels a person is asked for them under."""
     include_usage: bool = True
     """Whether a stream's usage must be, and may be, asked for with stream_options."""
     max_tokens: str = "max_tokens"
@@ -118,6 +120,7 @@ _ROWS = (
         protocols=_CHAT_AND_RESPONSES,
         settings=(*_OPENAI_SETTINGS, "api_version"),
         base_url_suffix="/openai/v1",
+        base_url_cut=r"/models(?:/chat/completions)?(?:\?.*)?$",
         base_url_env="AZURE_OPENAI_ENDPOINT",
         key_env="AZURE_OPENAI_API_KEY",
         key_page="https://portal.azure.com",
@@ -208,6 +211,7 @@ _ROWS = (
         auth="MATCHA-API-KEY",
         default_endpoint="completions",
         settings=("mission_id", "model_field"),
+        asks=MappingProxyType({"mission_id": "Mission"}),
     ),
     ProviderKind(
         "ollama",

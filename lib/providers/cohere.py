@@ -23,6 +23,7 @@ FINISH_REASONS: dict[str, FinishReason] = {
 }
 _FAILURES = {"ERROR": "server_error", "TIMEOUT": "timeout"}
 _MOST_PAGES = 20
+_COUNTS = ("input_tokens", "output_tokens")
 
 
 class Cohere:
@@ -152,15 +153,19 @@ def normalise_usage(usage: Mapping[str, Any]) -> Usage:
 
     Its ``tokens`` are what the model read and wrote, with what came from the cache inside: of recordings with
     cached_tokens, 208 of 212 and 576 of 577 were cached while only 12 and 377 were billed, so the cached part fits
-    into ``tokens`` and not into ``billed_units``, which leave out the provider's own prompt around a request.
+    into ``tokens`` and not into ``billed_units``, which leave out the provider's own prompt around a request. What is
+    paid are the latter: where they differ they come along in ``extra``, and the cost is theirs.
     """
-    tokens = jsons.mapping(usage.get("tokens")) or jsons.mapping(usage.get("billed_units"))
-    searches = jsons.count(jsons.mapping(usage.get("billed_units")).get("search_units"))
+    billed = jsons.mapping(usage.get("billed_units"))
+    tokens = jsons.mapping(usage.get("tokens")) or billed
+    extra = {"search_units": jsons.count(billed.get("search_units"))}
+    if any(jsons.count(billed.get(name)) != jsons.count(tokens.get(name)) for name in _COUNTS) and any(name in billed for name in _COUNTS):
+        extra |= {f"billed_{name}": jsons.count(billed.get(name)) for name in _COUNTS}
     return Usage(
         input=jsons.count(tokens.get("input_tokens")),
         output=jsons.count(tokens.get("output_tokens")),
         cache_read=jsons.count(usage.get("cached_tokens")),
-        extra={"search_units": searches} if searches else {},
+        extra={unit: count for unit, count in extra.items() if count or unit.startswith("billed_")},
     )
 
 

@@ -29,6 +29,7 @@ _URL = re.compile(r"https?://\S+")
 _HTML = re.compile(rb"^\s*(?:<!doctype\s+html|<html|<head|<body|<\?xml)|^\s*<!--.{0,300}<html", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _SSE_DATA = re.compile(rb"^data:\s*(\{.*\})\s*$", re.MULTILINE)
+_QUOTED_CODE = re.compile(r"'(?:code|type|status|reason)': '([\w.-]{1,80})'")
 _DEEPEST = 8
 _LONGEST = 256 * 1024
 _READ = 8000
@@ -84,6 +85,14 @@ def read_body(body: bytes) -> ErrorBody:
     return found
 
 
+def read_exception(name: str, text: str) -> ErrorBody:
+    """Read what an SDK's exception says: its name is a code, and its text may quote the body as Python writes it."""
+    found = read_body(text.encode("utf-8", "replace"))
+    for code in (name, *_QUOTED_CODE.findall(text[:_READ])):
+        _take_code(code, found)
+    return found
+
+
 def _visit(value: Any, found: ErrorBody, depth: int) -> None:
     if depth > _DEEPEST:
         return
@@ -122,6 +131,8 @@ def _visit_object(value: Mapping[str, Any], found: ErrorBody, depth: int) -> Non
     for name in _DELAYS:
         if isinstance(value.get(name), str | int | float) and not isinstance(value[name], bool):
             found.delays.append(str(value[name]))
+        elif seconds := jsons.mapping(value.get(name)).get("seconds"):  # a duration as some clients write it
+            found.delays.append(str(seconds))
     for violation in jsons.items(value.get("violations")):
         found.quota_ids.append(" ".join(str(v) for v in jsons.mapping(violation).values()))
     for name in _MESSAGES:

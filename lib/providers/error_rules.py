@@ -80,7 +80,8 @@ CONTEXT = _rule(
     r"\b(?:prompt|input|messages?|conversation|request) (?:is|are|was) too (?:long|large|big)\b",
     r"\btoo many (?:\w+ )?tokens\b",
     r"\b(?:input|prompt|request)\b.{0,40}\btokens?\b.{0,40}\bexceed",
-    r"\btoken count\b.{0,60}\bexceed",
+    r"\btoken count\b.{0,60}\b(?:exceed|only supports up to\b)",
+    r"\b(?:request|payload|body)\b.{0,20}\bsize exceeds\b|\b(?:request entity|payload|request body) (?:is )?too large\b",
     r"\bexceed\w*\b.{0,40}\b(?:maximum|limit|context)\b.{0,30}\b(?:input )?tokens\b(?! per\b)",
     r"\breduce (?:the )?(?:length|size) of (?:the |your )?(?:messages?|prompt|input|either)",
     r"\binputs?\W{1,3}tokens\b.{0,40}\bmax_new_tokens\b",
@@ -96,7 +97,7 @@ QUOTA = _rule(
     r"\bexceeded (?:your|the|its) (?:current |monthly |usage )?(?:\w+ )?(?:quota|credits?|budget)\b",
     r"\b(?:monthly|included|free|prepaid) (?:\w+ )?credits\b",
     r"\b(?:billing|spend(?:ing)?|budget|usage) (?:hard |soft )?limits?\b",
-    r"\bbudget\b.{0,30}\bexceeded\b",
+    r"\bbudget\b.{0,30}\bexceeded\b|\bkey limit exceeded\b|\benable billing\b|\brequires a \w+ subscription\b",
     r"\bcheck your plan and billing\b",
     r"\bpayment required\b|\bpast due\b|\barrear",
     r"\bcalls? ?/ ?month\b",
@@ -111,6 +112,7 @@ AUTH = _rule(
     r"\b(?:organization|account|project|user)\b.{0,40}\b(?:has been|is|was) (?:disabled|suspended|deactivated|not active|restricted)\b",
     r"\bno auth credentials\b|\bnot authorized\b|\b(?:does not|doesn't|do not|don't) have (?:sufficient )?permissions?\b",
     r"\b(?:location|country|region|territory)\b.{0,40}\bnot (?:supported|available|allowed)\b",
+    r"\bnot (?:supported|available|allowed) in (?:your|this) (?:location|country|region|territory)\b",
 )
 FILTER = _rule(
     "content-filter",
@@ -128,6 +130,7 @@ MODEL = _rule(
     r"\b(?:model|deployment|engine)\b.{0,120}?\b(?:is|was|has been) (?:deprecated|decommissioned|removed|retired|shut down|inaccessible|unsupported)\b",
     r"\bmodel\b.{0,60}?\bnot supported\b",
     r"\b(?:unknown|invalid|unsupported|no such|nonexistent|unrecogni[sz]ed) (?:\w+ )?model\b",
+    r"\bmodel (?:id|identifier|name) is invalid\b",
     r"\bnot a (?:valid|chat|completion) model\b|\bvalid model (?:id|name)\b",
     r"\bnot have access to\b.{0,40}\bmodel\b|\bmodel\b.{0,60}\bnot have access\b",
     r"\bdoes(?: not|n'?t) support (?:the )?(?:tools?|tool[ _-]?(?:use|calls?|calling|choice)|function[ _-]?call\w*|images?|image input|vision|audio|chat|streaming|system|thinking|reasoning|generate|completions?)\b",
@@ -148,7 +151,7 @@ TIMEOUT = _rule("timeout", r"\btim(?:ed?|ing)[- ]?out\b|\btimeout\b|\bdeadline e
 NETWORK = _rule(
     "network",
     r"\boverloaded\b|\bbad gateway\b|\b(?:service|temporarily|currently) (?:is )?(?:temporarily )?unavailable\b",
-    r"\binternal (?:server )?error\b|\bserver (?:had an )?error\b|\bcurrently loading\b|\bwarming up\b|\bscaled to (?:zero|0)\b|\b(?:at|over|exceeded) capacity\b|\bcapacity exceeded\b",
+    r"\binternal (?:server )?error\b|\bserver (?:had an )?error\b|\b(?:currently|server) loading\b|\bwarming up\b|\bscaled to (?:zero|0)\b|\b(?:at|over|exceeded) capacity\b|\bcapacity exceeded\b",
     r"\bconnection (?:refused|reset|error|aborted|closed|attempt failed)\b|\bnetwork\b|\bunreachable\b|\bupstream\b",
     r"\bunexpected eof\b|: EOF\b|\bprocess (?:has )?(?:terminated|exited|crashed|no longer running)\b",
     r"\bname resolution\b|\bgetaddrinfo\b|\bname or service not known\b|\bbroken pipe\b|\bmodel (?:is )?too busy\b",
@@ -158,10 +161,30 @@ BEFORE_PARAM = (CONTEXT, QUOTA, AUTH, FILTER)
 """Read before the name of a refused parameter settles it."""
 AFTER_PARAM = (MODEL, RATE, TIMEOUT, NETWORK)
 
+_NAMED_STATUS = (
+    (429, "RateLimit ResourceExhausted TooManyRequests Throttling"),
+    (401, "Authentication Unauthenticated Unauthorized"),
+    (403, "PermissionDenied AccessDenied Forbidden"),
+    (404, "NotFound"),
+    (400, "BadRequest InvalidRequest InvalidArgument ContextWindow ContentPolicy UnsupportedParams ValidationException"),
+    (422, "UnprocessableEntity"),
+    (503, "ServiceUnavailable Overloaded"),
+    (500, "InternalServer"),
+)
+_STATUS_IN_TEXT = re.compile(r"^(?:\w+: )?(?:Error code|Status code|HTTP(?: status)?)\W{1,3}([45]\d\d)\b|^([45]\d\d) [A-Z]")
+
+
+def status_of_exception(name: str, text: str) -> int | None:
+    """Return the HTTP status that an SDK's exception stands for; None for one of the connection itself."""
+    if said := _STATUS_IN_TEXT.search(text):
+        return int(said[1] or said[2])
+    return next((status for status, names in _NAMED_STATUS if any(part in name for part in names.split())), None)
+
+
 PERMANENT_CODES: frozenset[ErrorKind] = frozenset({"quota", "auth", "model-incompatible", "context-length", "content-filter"})
 NEVER_FITS = re.compile(r"\brequest too large\b|\brequest is too large\b|\bmust be reduced in order to run\b", re.IGNORECASE)
 LIMIT_AND_REQUESTED = re.compile(r"\blimit:?\s+([\d,]+).{0,40}?\brequested:?\s+([\d,]+)", re.IGNORECASE)
-PER_MINUTE = re.compile(r"per[- _]?(?:minute|second)|\b[RT]PM\b|PerMinute", re.IGNORECASE)
+PER_MINUTE = re.compile(r"per[- _]?(?:minute|second|hour)|\b[RT]PM\b|\bhourly\b", re.IGNORECASE)
 PER_DAY = re.compile(r"per[- _]?(?:day|month)|PerDay|PerMonth", re.IGNORECASE)
 LIMIT_ZERO = re.compile(r"\blimit: 0\b")
 MISSING_THING = re.compile(r"\b(?:item|file|response|thread|batch|container|vector store)\b.{0,80}\bnot found\b", re.IGNORECASE)

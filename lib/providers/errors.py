@@ -11,8 +11,8 @@ from lib.errors import ErrorKind, ProviderError
 from lib.logs import redact
 from lib.providers import error_rules as rules
 from lib.providers.catalog import KINDS
-from lib.providers.error_body import ErrorBody, read_body
-from lib.providers.retry_after import retry_after
+from lib.providers.error_body import ErrorBody, read_body, read_exception
+from lib.providers.retry_after import reset_after, retry_after
 
 __all__ = ["classify"]
 
@@ -52,9 +52,12 @@ def classify(
     looks like a key. ``now`` (epoch seconds) is the clock for dates.
     """
     found = read_body(body or b"")
-    kind, retryable = _by_exception(exception) if exception is not None and status is None else _by_response(status, found)
+    kind, retryable = _by_exception(exception) if exception is not None and status is None else _by_response(status, found, provider)
     lower = {name.lower(): value for name, value in (headers or {}).items()}
-    wait = retry_after(lower, found.delays, found.text, now=time.time() if now is None else now)
+    clock = time.time() if now is None else now
+    wait = retry_after(lower, found.delays, found.text, now=clock)
+    if wait is None and kind == "rate-limit":
+        wait = reset_after(lower, now=clock)
     endpoint = rules.ENDPOINT.search(found.text) if kind in ("model-incompatible", "bad-request") else None
     return ProviderError(
         _sentence(kind, retryable, provider, status, found.message or _reason(exception), secrets),
@@ -71,7 +74,10 @@ def classify(
 
 def _by_exception(exception: BaseException) -> tuple[ErrorKind, bool | None]:
     """Only the exception's type and words are read; they may quote a key, so they are never shown."""
-    words = f"{type(exception).__name__} {exception}"
+    name, said = type(exception).__name__, str(exception)
+    words = f"{name} {said}"
+    if (status := rules.status_of_exception(name, said)) is not None:
+        return _by_response(status, read_exception(name, said))
     if isinstance(exception, TimeoutError) or "Timeout" in words or rules.TIMEOUT[1].search(words):
         return "timeout", True
     if _reason(exception) not in _PASSING:
@@ -106,7 +112,7 @@ def _raised_while(exception: BaseException) -> BaseException | None:
     return exception.__context__ if type(exception).__module__.startswith("httpcore") else None
 
 
-def _by_response(status: int | None, found: ErrorBody) -> tuple[ErrorKind, bool | None]:
+def _by_response(status: int | None, found: ErrorBody, provider: str | None = None) -> tuple[ErrorKind, bool | None]:
     if status is None or status < 300:
         if found.html:
             return "network", False  # a sign-in page or a captive portal: asking again brings the same page
@@ -117,6 +123,8 @@ def _by_response(status: int | None, found: ErrorBody) -> tuple[ErrorKind, bool 
         return "network", False
     if found.html and status in {400, 404, 405, 410}:
         return "network", False
+    if status == 498 and provider == "cohere":
+        return "content-filter", None  # its status for words on a deny list; Groq's for a tier without room
     return _by_status(status, found)
 
 

@@ -15,7 +15,7 @@ from lib.providers.catalog import ProviderKind
 
 _REASONS_BY_DEFAULT = re.compile(r"(?:^|/)(?:o[1-9](?:-|$)|gpt-(?:[5-9]|\d\d)|codex)", re.IGNORECASE)
 TOOL_CHOICES = frozenset({"auto", "none", "required"})
-_JSON_ONLY = "Answer with one JSON object and nothing else."
+JSON_ONLY = "Answer with one JSON object and nothing else."
 _BY_SCHEMA = "Answer with one JSON object that fits this JSON schema, and nothing else: "
 
 
@@ -23,7 +23,7 @@ def chat_body(request: Request, kind: ProviderKind, *, stream: bool, include_usa
     """Return the JSON body; ``request.extra`` goes in as it is, and last, and None there takes a field out."""
     limit = kind.max_tokens_reasoning if reasons_by_default(request.model) else kind.max_tokens
     wanted = response_format(request.response_format)
-    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request, kind, _asked_in_words(wanted, kind)))}
+    body: dict[str, Any] = {"model": request.model, "messages": list(_messages(request, kind, _asked_in_words(wanted, request, kind)))}
     optional = {
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -32,7 +32,7 @@ def chat_body(request: Request, kind: ProviderKind, *, stream: bool, include_usa
         "stop": list(request.stop) or None,
         "tools": [_tool(tool) for tool in request.tools] or None,
         "tool_choice": _tool_choice(request.tool_choice),
-        "response_format": wanted if wanted is None or kind.schemas else {"type": "json_object"},
+        "response_format": wanted if kind.schemas or jsons.schema(wanted) is None else {"type": "json_object"},
     }
     body.update((name, value) for name, value in optional.items() if value is not None)
     if stream:
@@ -56,12 +56,20 @@ def _effort(effort: str | None, kind: ProviderKind) -> dict[str, Any]:
     return {kind.effort_field: effort}
 
 
-def _asked_in_words(wanted: Mapping[str, Any] | None, kind: ProviderKind) -> str | None:
-    """Return what the prompt has to say about JSON where the provider knows no schemas and wants the word said."""
-    if kind.schemas or wanted is None:
-        return None
+def _asked_in_words(wanted: Mapping[str, Any] | None, request: Request, kind: ProviderKind) -> str | None:
+    """Return what the prompt has to say about JSON: the word itself, or the schema where the provider takes none."""
     schema = jsons.schema(wanted)
-    return _JSON_ONLY if schema is None else _BY_SCHEMA + json.dumps(schema, ensure_ascii=False)
+    if schema is not None:
+        return None if kind.schemas else _BY_SCHEMA + json.dumps(schema, ensure_ascii=False)
+    return JSON_ONLY if lacks_word_json(wanted, request) else None
+
+
+def lacks_word_json(wanted: Mapping[str, Any] | None, request: Request) -> bool:
+    """Whether an answer in JSON without a schema is wanted by a prompt that does not say so, which is refused."""
+    if wanted is None or wanted.get("type") != "json_object":
+        return False
+    texts = (part.text for message in request.messages for part in message.parts if isinstance(part, Text))
+    return not any("json" in text.lower() for text in (request.system or "", *texts))
 
 
 def _messages(request: Request, kind: ProviderKind, also: str | None) -> Iterator[dict[str, Any]]:

@@ -86,6 +86,7 @@ class ChatReader:
             self._usage = document["usage"]
         choices = document.get("choices")
         if not choices:
+            self._broken_off(document)
             return ()
         choice = choices[0]
         if reason := choice.get("finish_reason"):
@@ -120,6 +121,12 @@ class ChatReader:
     def usage(self) -> Usage | None:
         """Return the tokens as the last report counted them."""
         return None if self._usage is None else normalise_usage(jsons.mapping(self._usage))
+
+    def _broken_off(self, document: Any) -> None:
+        """Raise why Groq stopped an answer early, which it says in a place of its own."""
+        why = jsons.text(jsons.mapping(document.get("x_groq")).get("error"))
+        if why and self.reason is None:
+            raise self._fault({"error": {"message": why}})
 
     def _finish(self, reason: Any, choice: Any, document: Any) -> None:
         if reason == "error":  # a gateway whose upstream failed in the middle

@@ -10,7 +10,9 @@ from lib.providers.transport import MALFORMED, Transport
 
 _WINDOWS = ("context_window", "context_length", "max_model_len", "max_context_length")
 _LIMITS = ("max_completion_tokens", "max_output_tokens")
-_CHAT_TYPES = frozenset({"chat", "language", "code", "model", "base", "fine-tuned", "text-generation"})
+_NO_CHAT = frozenset(
+    {"image", "embedding", "embeddings", "moderation", "rerank", "audio", "video", "transcribe", "transcription", "speech", "tts"}
+)
 
 
 def list_models(transport: Transport) -> list[ModelInfo]:
@@ -26,7 +28,7 @@ def list_models(transport: Transport) -> list[ModelInfo]:
 def _can_chat(row: Any) -> bool:
     """Whether a row may be a model for chats: Together, Mistral, Fireworks, Azure, Groq and OpenRouter say when it is none."""
     kind, can = row.get("type"), jsons.mapping(row.get("capabilities"))
-    if isinstance(kind, str) and kind and kind not in _CHAT_TYPES:
+    if isinstance(kind, str) and kind in _NO_CHAT:
         return False
     if can.get("completion_chat") is False or can.get("embeddings") is True or can.get("inference") is False:
         return False

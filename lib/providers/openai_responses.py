@@ -149,11 +149,17 @@ class ResponsesReader:
         return self._calls.setdefault(self._key(document), {})
 
     def _item_done(self, item: Any, key: Any) -> Sequence[Event]:
-        """Return the tool call that is complete with an item; keep what the provider wants back unread."""
-        if item.get("type") in _CALLS:
+        """Return what is complete with an item and has not been told; keep what the provider wants back unread."""
+        kind = item.get("type")
+        if kind in _CALLS:
             return self._tool_call({**self._calls.pop(key, {}), **{n: v for n, v in item.items() if v not in (None, "")}})
+        events: Sequence[Event] = ()
+        if kind == "message" and not self._said:
+            events = list(self._message(item))
+        elif kind == "reasoning" and not self._thought:
+            events = list(self._thoughts(item, key))
         self._hold(item)
-        return ()
+        return events
 
     def _last(self, response: Any) -> Sequence[Event]:
         """Return what only the whole answer says, and take its end."""
@@ -174,21 +180,23 @@ class ResponsesReader:
             self.reason = "tool_calls"
         return events
 
-    def _unsaid(self, output: list[Any]) -> list[Event]:
-        events: list[Event] = []
+    def _unsaid(self, output: list[Any]) -> Iterator[Event]:
+        """Yield what no event has said; text and reasoning as soon as one of them has are taken to be told in full."""
         said, thought = self._said, self._thought
         for index, item in enumerate(map(jsons.mapping, output)):
             kind = item.get("type")
             if kind == "message" and not said:
-                events += self._message(item)
+                yield from self._message(item)
             elif kind == "reasoning" and not thought:
-                for number, part in enumerate([*jsons.items(item.get("summary")), *jsons.items(item.get("content"))]):
-                    events += self._reasoning(jsons.text(jsons.mapping(part).get("text")), (index, number))
+                yield from self._thoughts(item, index)
             if kind in _CALLS:
-                events += self._item_done(item, index)
+                yield from self._item_done(item, index)
             else:
                 self._hold(item)
-        return events
+
+    def _thoughts(self, item: Any, key: Any) -> Iterator[Event]:
+        for number, part in enumerate([*jsons.items(item.get("summary")), *jsons.items(item.get("content"))]):
+            yield from self._reasoning(jsons.text(jsons.mapping(part).get("text")), (key, number))
 
     def _message(self, item: Any) -> Iterator[Event]:
         content = item.get("content")

@@ -9,7 +9,15 @@ from typing import Any
 from lib.chat import Image, Message, Part, Reasoning, Request, Text, Tool, ToolCall, ToolResult
 from lib.providers import jsons
 from lib.providers.catalog import ProviderKind
-from lib.providers.openai_body import TOOL_CHOICES, arguments_text, image_url, reasons_by_default, response_format
+from lib.providers.openai_body import (
+    JSON_ONLY,
+    TOOL_CHOICES,
+    arguments_text,
+    image_url,
+    lacks_word_json,
+    reasons_by_default,
+    response_format,
+)
 
 OPAQUE_ITEMS = frozenset({"reasoning", "compaction"})
 """Items of an answer that only the provider can read, and wants back as they were."""
@@ -17,7 +25,8 @@ OPAQUE_ITEMS = frozenset({"reasoning", "compaction"})
 _ENCRYPTED = "reasoning.encrypted_content"
 _RENAMED = {"max_tokens": "max_output_tokens", "max_completion_tokens": "max_output_tokens"}
 _UNKNOWN_HERE = frozenset(
-    {"n", "seed", "stop", "stream_options", "logit_bias", "logprobs", "presence_penalty", "frequency_penalty", "modalities", "prediction"}
+    "n seed stop stream_options logit_bias logprobs presence_penalty frequency_penalty modalities audio prediction"
+    " web_search_options".split()
 )
 """Fields of ``chat/completions`` that this endpoint refuses."""
 
@@ -26,14 +35,16 @@ def responses_body(request: Request, kind: ProviderKind, *, stream: bool, reason
     """Return the JSON body.
 
     ``request.extra`` goes in last, as it is, and None there takes a field out. Fields of chat/completions are the
-    exception, since a call may come here from there: the output limit takes this endpoint's name, and what it does
-    not know is left out.
+    exception, since a call may come here from there: the output limit and the verbosity take this endpoint's names,
+    and what it does not know is left out.
     """
     extra = {
         _RENAMED.get(name, name): value
         for name, value in request.extra.items()
         if name not in _UNKNOWN_HERE and not (value is None and name in _RENAMED)
     }
+    if (verbosity := extra.pop("verbosity", None)) is not None:
+        extra["text"] = {"verbosity": verbosity, **jsons.mapping(extra.get("text"))}
     stored = extra.get("store", False) is True
     body: dict[str, Any] = {"model": request.model, "input": list(_items(request, kind, stored)), "store": False}
     reasons = request.reasoning_effort is not None or (reasons_by_default(request.model) and "-chat" not in request.model)
@@ -61,6 +72,8 @@ def responses_body(request: Request, kind: ProviderKind, *, stream: bool, reason
 
 
 def _items(request: Request, kind: ProviderKind, stored: bool) -> Iterator[dict[str, Any]]:
+    if lacks_word_json(response_format(request.response_format), request):
+        yield {"role": "system", "content": JSON_ONLY}  # the instructions do not count as having said it
     for message in request.messages:
         if message.role == "assistant":
             for number, item in enumerate(_assistant(message, stored)):

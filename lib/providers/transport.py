@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import zlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ import httpx
 
 from lib.errors import ErrorKind, ProviderError, StreamTruncated
 from lib.net import Exchange, exchanging
-from lib.providers import jsons, sse
+from lib.providers import bodies, jsons, sse
 from lib.providers.catalog import KINDS
 from lib.providers.errors import classify
 
@@ -28,9 +27,6 @@ LONGEST_SECONDS = 3600.0
 
 LONGEST_ANSWER, LONGEST_STREAM, LONGEST_ERROR = 64 * 1024 * 1024, 128 * 1024 * 1024, 256 * 1024
 """Bytes read of an answer in one piece, of a stream, and of an error; what goes on for longer is no answer."""
-
-_INFLATED = 64 * 1024
-"""Bytes decompressed at once, so that a small answer cannot burst into a large one."""
 
 MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 """What reading JSON of an unexpected shape may raise."""
@@ -129,7 +125,10 @@ class Transport:
 
     def body(self, response: httpx.Response, exchange: Exchange) -> bytes:
         """Return the whole body of an answer; raise the error of one that is longer than any answer."""
-        body = _read(response, LONGEST_ANSWER)
+        try:
+            body = bodies.read(response, LONGEST_ANSWER)
+        except httpx.DecodingError:
+            raise self.unreadable() from None
         exchange.check()
         if len(body) > LONGEST_ANSWER:
             raise self.endless(exchange)
@@ -164,7 +163,7 @@ class Transport:
         if response.is_success:
             return response
         try:
-            body = _read(response, LONGEST_ERROR)[:LONGEST_ERROR]
+            body = bodies.read(response, LONGEST_ERROR)[:LONGEST_ERROR]
         except httpx.HTTPError:
             body = b""  # the status alone is classified
         finally:
@@ -203,7 +202,7 @@ class Stream:
             yield from self._whole(response, exchange)
             return
         feed, parse = decoder.feed, jsons.parse
-        chunks, pulse = _chunks(response), _Pulse(self._transport, exchange)
+        chunks, pulse = bodies.chunks(response), _Pulse(self._transport, exchange)
         try:
             for chunk in chunks:
                 events = feed(chunk)
@@ -218,18 +217,23 @@ class Stream:
                     yield document
                 if self.ended:
                     break
-        except httpx.TimeoutException as error:
-            raise self._transport.failure(None, {}, exception=error) from None
-        except httpx.HTTPError:
-            raise StreamTruncated(provider=self._transport.provider) from None
-        except sse.Overflow:
-            raise self._transport.endless(exchange) from None
-        except MALFORMED:
-            raise self._transport.unreadable() from None
+        except (httpx.HTTPError, *MALFORMED) as error:
+            raise self._broken(error, exchange) from None
         if self.ended:
             _drain(exchange, chunks)
             return
         yield from self._tail(decoder)
+
+    def _broken(self, error: Exception, exchange: Exchange) -> ProviderError:
+        """Return what it means that reading a stream raised this."""
+        match error:
+            case httpx.TimeoutException():
+                return self._transport.failure(None, {}, exception=error)
+            case httpx.HTTPError() if not isinstance(error, httpx.DecodingError):
+                return StreamTruncated(provider=self._transport.provider)
+            case sse.Overflow():
+                return self._transport.endless(exchange)
+        return self._transport.unreadable()
 
     def _tail(self, decoder: sse.Framing) -> Iterator[Any]:
         """Yield what the end of the bytes completes; a document that is no event is a gateway's error."""
@@ -252,10 +256,8 @@ class Stream:
         """Yield the one document of a server that does not stream, or raise the error it is."""
         try:
             body = self._transport.body(response, exchange)
-        except httpx.TimeoutException as error:
-            raise self._transport.failure(None, {}, exception=error) from None
-        except httpx.HTTPError:
-            raise StreamTruncated(provider=self._transport.provider) from None
+        except httpx.HTTPError as error:
+            raise self._broken(error, exchange) from None
         self.ended = True
         yield self._transport.document(response, body)
 
@@ -272,51 +274,12 @@ class _Pulse:
         """Take note of a chunk and the events it completed; raise the error of a stream that goes nowhere."""
         self._size += size
         now = time.monotonic()
-        if events and any(name != b"ping" for name, _ in events):
+        if events and (events[-1][0] != b"ping" or events[0][0] != b"ping"):
             self._heard = now
         elif now - self._heard > KEEP_ALIVE_SECONDS:
             self._exchange.shorten(0)
         if self._size > LONGEST_STREAM or self._exchange.spun_out:
             raise self._transport.endless(self._exchange)
-
-
-def _read(response: httpx.Response, limit: int) -> bytes:
-    """Return the body, or a little more than ``limit`` bytes of one that is longer."""
-    pieces: list[bytes] = []
-    size = 0
-    for chunk in _chunks(response):
-        pieces.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            break
-    return b"".join(pieces)
-
-
-def _chunks(response: httpx.Response) -> Iterator[bytes]:
-    """Return the body's bytes as they arrive, decompressed where the server compressed it unasked."""
-    if response.is_stream_consumed:  # a transport that has read it already
-        return iter((response.content,))
-    encoding = response.headers.get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        return response.iter_raw()
-    return _inflated(response.iter_raw(), encoding)
-
-
-def _inflated(chunks: Iterator[bytes], encoding: str) -> Iterator[bytes]:
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise httpx.DecodingError(f"compressed as {encoding!r}, which was not asked for")
-    inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)  # by gzip's header or by zlib's
-    try:
-        for chunk in chunks:
-            while chunk and not inflate.eof:
-                piece = inflate.decompress(chunk, _INFLATED)
-                chunk = inflate.unconsumed_tail
-                if piece:
-                    yield piece
-        if rest := inflate.flush():
-            yield rest
-    except zlib.error as error:
-        raise httpx.DecodingError(str(error)) from error
 
 
 def is_error(document: Any) -> bool:

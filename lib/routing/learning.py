@@ -45,7 +45,7 @@ _START = r"(?:^|[\s;:(])"
 _UNSUPPORTED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"\b(?:{_STRANGE}) (?:\w+ ){{0,2}}?{_PARAMETER}\b(?: \w+){{0,2}}?\s*:?\s*{_NAME}",
+        rf"\b(?:{_STRANGE}) (?:\w+ ){{0,2}}?{_PARAMETER}(?: supplied| provided| given| received)?\s*:?\s*{_NAME}",
         rf"\b{_PARAMETER}\s*:?\s*{_NAME} (?:is|are|was) {_NOT}",
         rf"{_START}{_NAME} (?:is|are) (?:currently |also )?{_NOT}",
         rf"{_START}{_NAME}(?: in body)?: (?:extra (?:inputs|fields) (?:are )?not permitted|unknown field|unexpected)",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -12,9 +12,10 @@ from uuid import uuid4
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from lib.errors import ModeldeckError, ProviderError
+from lib.errors import Cancelled, ModeldeckError, ProviderError
 from lib.logs import get_logger, redact
 from lib.money import format_usd
+from lib.net import Stopper
 from lib.routing.compatibility import Pair, ensure, note
 from lib.routing.router import RoutedCall, Router
 from lib.store.engine import writing
@@ -97,18 +98,18 @@ class Recovery:
         self._budget = budget_nano
         self._clock = clock
         self._log = log or get_logger("recovery")
-        self._stopping = threading.Event()
+        self._stopper = Stopper()
         self._over_budget_on: object = None
 
     def stop(self) -> None:
-        """Begin no further probe, and end the one on its way at its next event."""
-        self._stopping.set()
+        """Begin no further probe, and hang up on the one on its way."""
+        self._stopper.stop()
 
     def run(self) -> list[Probe]:
         """Probe the pairs that are due, at most ``PER_RUN`` of them; one that goes wrong keeps none of the others."""
         done = []
         for pair in self._due():
-            if self._stopping.is_set():
+            if self._stopper.stopped:
                 break
             if self._spent() >= self._budget:
                 self._say_over_budget()
@@ -168,21 +169,19 @@ class Recovery:
         self._log.info("probe.started", provider=pair.provider, model=pair.model, request_id=call.request_id)
         last: Attempt | None = None
         error: ProviderError | None = None
-        stream = self._router.stream(call)
         try:
-            for item in stream:
-                if isinstance(item, Attempt):
-                    last = item
-                elif self._stopping.is_set():
-                    break
+            with self._stopper.applied(), closing(self._router.stream(call)) as stream:
+                for item in stream:
+                    if isinstance(item, Attempt):
+                        last = item
+                    elif self._stopper.stopped:
+                        raise Cancelled
+        except Cancelled:
+            return Probe(pair.provider, pair.model, "skipped", "The probe was broken off because Modeldeck stops.", call.request_id)
         except ProviderError as failure:
             if last is None:
                 raise
             error = failure
-        finally:
-            stream.close()
-        if error is None and (last is None or last.status != "ok"):
-            return Probe(pair.provider, pair.model, "skipped", "The probe was broken off because Modeldeck stops.", call.request_id)
         latency, cost = (None, None) if last is None else (last.latency_ms, last.cost_nano_usd)
         if error is not None:
             return Probe(pair.provider, pair.model, "failed", _message(error), call.request_id, latency, cost)

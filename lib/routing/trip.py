@@ -65,6 +65,7 @@ class Tries:
         if isinstance(verdict, NextEndpoint):
             self.refused.append(self.endpoint)
             self.endpoint = verdict.endpoint
+            self._tries -= 1
             return Again("NextEndpoint", "endpoint the provider named", notices.other_endpoint(self._candidate, verdict.endpoint))
         if (change := self._change(error)) is not None:
             return Again("Adapt", f"{change.name} sent otherwise", notices.other_parameter(self._candidate, change))

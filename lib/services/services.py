@@ -20,7 +20,7 @@ from lib.logs import get_logger
 from lib.money import NANO_PER_USD
 from lib.net import close_shared_client
 from lib.registry import Model, Provider, Registry
-from lib.routing import Item, Routed, RoutedCall, Router, SqlHints
+from lib.routing import Item, Routed, RoutedCall, Router, SqlHints, Toolbox, ToolItem, tools
 from lib.routing.compatibility import Compatibility
 from lib.routing.recovery import LOOK_EVERY_S, Recovery
 from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, fallbacks, routed_call
@@ -99,6 +99,15 @@ class Services:
         Closing the generator stops the provider and records the attempt as cancelled.
         """
         return self.router.stream(self._routed(principal, call))
+
+    def chat_with_tools(
+        self, principal: Principal, call: ChatCall, toolbox: Toolbox, *, rounds: int = tools.ROUNDS
+    ) -> Generator[ToolItem, None, None]:
+        """Return an answer that may take registered tools, round after round, as a stream with ToolsDone last.
+
+        Each round is a request of its own in the ledger. Raises what ``chat`` raises.
+        """
+        return tools.run(self.router, self._routed(principal, call), toolbox, rounds=rounds)
 
     def complete(self, principal: Principal, call: ChatCall) -> Routed:
         """Return a model's whole answer and its attempts; raises what ``chat`` raises."""

@@ -83,8 +83,7 @@ def ask(answer: Answer, call: Callable[[], Iterator[Item]], clock: Callable[[], 
                 if size > drawn:
                     _draw(reasoning, shown, answer, running=True)
                 elif size == 0:
-                    said = f" {fmt.literal(answer.notices[-1].sentence)}" if answer.notices else ""
-                    waiting.caption(f":material/hourglass_top: Waiting for the first token… {now - began:.0f} s{said}")
+                    waiting.caption(waiting_words(answer, now - began))
                 if size:
                     waiting.empty()  # even when nothing is new: a stop takes effect at a call such as this
                 drawn, drawn_at = size, now
@@ -97,6 +96,12 @@ def ask(answer: Answer, call: Callable[[], Iterator[Item]], clock: Callable[[], 
     waiting.empty()
     stop.empty()
     _draw(reasoning, shown, answer, running=False)
+
+
+def waiting_words(answer: Answer, seconds: float) -> str:
+    """Return what to show while nothing has come: for how long, and the last thing that happened on the way."""
+    said = f" · {fmt.literal(answer.notices[-1].sentence)}" if answer.notices else ""
+    return f":material/hourglass_top: Waiting for the first token… {seconds:.0f} s{said}"
 
 
 def _draw(reasoning: st.delta_generator.DeltaGenerator, shown: st.delta_generator.DeltaGenerator, answer: Answer, *, running: bool) -> None:

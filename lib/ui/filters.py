@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
 
-from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, custom, preset
+from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, preset
 from lib.errors import InvalidValue
 from lib.registry import Model
 from lib.ui.context import Page
+from lib.ui.span import Span
 
 DEFAULT_RANGE: PresetName = "7d"
 RANGE_WORDS: Mapping[str, str] = {"24h": "24 hours", "7d": "7 days", "30d": "30 days", "90d": "90 days"}
@@ -22,7 +23,7 @@ SOURCE_WORDS: Mapping[str, str] = {"playground": "Playground", "api": "API", "cl
 
 
 SPAN = ("from", "to")
-"""The address's and the session's names of a custom range: local moments to the minute."""
+"""The address's and the session's names of a custom range: two local days, or two moments in UTC."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def view(page: Page) -> View:
     now = datetime.now(UTC)
     span = _span(page)
     if span is not None:
-        return View(custom(span[0], span[1], now, page.timezone), filters, _words(*span))
+        return View(span.range(now, page.timezone), filters, span.words(page.timezone))
     name: PresetName = st.session_state.get("range") or DEFAULT_RANGE
     return View(preset(name, now, page.timezone), filters, f"last {RANGE_WORDS[name]}")
 
@@ -96,9 +97,11 @@ def say_empty(view: View, *, narrowed: bool = False) -> None:
     st.page_link("pages/play/playground.py", label="Open the playground", icon=":material/arrow_forward:")
 
 
-def set_span(first: date, last: date) -> None:
-    """Show the local days from ``first`` to ``last``, both included."""
-    st.session_state[SPAN[0]], st.session_state[SPAN[1]] = first.isoformat(), last.isoformat()
+def set_span(span: Span) -> None:
+    """Show a custom range, in a callback."""
+    for name, word in zip(SPAN, span.written, strict=True):
+        st.session_state[name] = word
+        st.query_params[name] = word  # else the address's old range would be taken for a new one
 
 
 def clear_span() -> None:
@@ -117,37 +120,33 @@ def _adopt_address() -> None:
         st.query_params.update({name: st.session_state[name] for name in SPAN})
 
 
-def _span(page: Page) -> tuple[date, date] | None:
+def _span(page: Page) -> Span | None:
     """Return the custom range of the session; one that cannot be shown is forgotten with a notice."""
     if not all(name in st.session_state for name in SPAN):
         return None
     try:
-        first, last = (date.fromisoformat(st.session_state[name]) for name in SPAN)
-        custom(first, last, datetime.now(UTC), page.timezone)
-    except (ValueError, InvalidValue) as error:
+        span = Span.read(*(st.session_state[name] for name in SPAN))
+        span.range(datetime.now(UTC), page.timezone)
+    except (ValueError, InvalidValue, OverflowError) as error:
         clear_span()
         st.toast(
             str(error) if isinstance(error, InvalidValue) else "The range in the address is not one of dates.", icon=":material/event_busy:"
         )
         return None
-    return first, last
+    return span
 
 
 def _custom(page: Page) -> None:
     """Draw the control of a custom range; while one is shown, its label says which."""
     span = _span(page)
     today = datetime.now(page.timezone).date()
-    with st.popover(_words(*span) if span else "Custom", icon=":material/date_range:", type="primary" if span else "secondary"):
-        first, last = span or (today, today)
+    with st.popover(span.words(page.timezone) if span else "Custom", icon=":material/date_range:", type="primary" if span else "secondary"):
+        first, last = (min(day, today) for day in (span.days(page.timezone) if span else (today, today)))
         picked = st.date_input("From and to", (first, last), max_value=today, key=f"days-{first}-{last}")
         if isinstance(picked, tuple) and len(picked) == 2:
-            st.button("Show these days", type="primary", key="show-days", on_click=set_span, args=picked)
-        if span:
-            st.button("Back to presets", type="tertiary", key="back-to-presets", on_click=clear_span)
-
-
-def _words(first: date, last: date) -> str:
-    return f"{first:%d %b}" if first == last else f"{first:%d %b} – {last:%d %b}"
+            st.button("Show these days", type="primary", key="show-days", on_click=set_span, args=(Span(*picked),))
+    if span:
+        st.button("Zoom out", icon=":material/zoom_out:", type="tertiary", key="zoom-out", on_click=clear_span)
 
 
 def known_models(page: Page) -> list[Model]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from lib.errors import ModeldeckError
@@ -46,6 +49,12 @@ def _ask(page: Page, provider: Provider) -> None:
             placeholder="Paste the key here",
             help="Stored encrypted. It is never shown again, only its first and last characters.",
         )
+        asked = {
+            name: st.text_input(
+                label, value=str(provider.settings.get(name, "")), help="Sent with every call; your provider tells you which."
+            )
+            for name, label in kind.asks.items()
+        }
         if kind.key_page:
             st.markdown(f"[Get a key from {provider.display_name}]({kind.key_page})")
         with st.container(horizontal=True):
@@ -58,6 +67,8 @@ def _ask(page: Page, provider: Provider) -> None:
         st.error("Paste the API key first.", icon=":material/key_off:")
         return
     try:
+        if asked:
+            provider = page.registry.set_provider(provider.slug, settings=_settings(provider, asked))
         result = _tested(page, provider, key, url) if tested else None
         if result is not None and not result.ok:
             st.error(f"The key was not saved. {fmt.literal(result.sentence)}", icon=":material/error:")
@@ -68,6 +79,12 @@ def _ask(page: Page, provider: Provider) -> None:
         return
     st.session_state[TESTED] = (provider.id, result)
     st.rerun(scope="fragment")
+
+
+def _settings(provider: Provider, asked: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return a provider's settings with what was typed; an emptied field is unset."""
+    typed = {name: (text or "").strip() for name, text in asked.items()}
+    return {name: value for name, value in {**provider.settings, **typed}.items() if value != ""}
 
 
 def _tested(page: Page, provider: Provider, key: str, url: str) -> TestResult:

@@ -38,7 +38,7 @@ def top(usage: Usage, by: By) -> None:
             by.capitalize(): [safe(share.label) for share in shares],
             "Cost": [cost_of(share.totals) for share in shares],
             "Requests": [share.totals.requests for share in shares],
-            "Share": [share.totals.cost_nano_usd / whole for share in shares],
+            "Share": [100 * share.totals.cost_nano_usd / whole for share in shares],
         }
     )
     st.dataframe(
@@ -49,9 +49,9 @@ def top(usage: Usage, by: By) -> None:
         selection_mode="single-row",
         alt=f"The {by}s that cost most; choose one to see its calls",
         column_config={
-            "Requests": st.column_config.NumberColumn(format="compact", width=80),
-            "Cost": st.column_config.TextColumn(alignment="right", width=80),
-            "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
+            "Requests": st.column_config.NumberColumn(format="compact", width=75),
+            "Cost": st.column_config.TextColumn(alignment="right", width=75),
+            "Share": st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100, width=90),
         },
     )
 

@@ -59,12 +59,11 @@ class Resilience:
         if rest := series.lines[SHOWN_CLASSES:]:
             shown.append(Series("Other classes", [sum(counts) for counts in zip(*(line.values for line in rest), strict=True)], _REST))
         charts.bars(
-            [bucket.start for bucket in series.buckets],
+            series.buckets,
             shown,
             alt="Errors over time by class",
             key="errors-by-class",
             empty="No attempt failed in this range.",
-            partial=bool(series.buckets) and series.buckets[-1].partial,
         )
 
     def success(self, by: By) -> None:

@@ -49,7 +49,6 @@ class Usage:
         self.asked = asked = (self._engine, self._scope, view.range, view.filters)
         self.totals: Comparison = analytics.usage_totals(*asked)
         self._all = analytics.usage_series(*asked)
-        self.times = [bucket.start for bucket in self._all.buckets]
         self.partial = bool(self._all.buckets) and self._all.buckets[-1].partial
         self._latency: Sequence[Percentiles | None] = analytics.latency_series(*asked)
 
@@ -143,16 +142,15 @@ class Usage:
             for place, line in enumerate(lines[:SHOWN_MODELS], start=1)
         ]
         if rest := lines[SHOWN_MODELS:]:
-            sums = [sum(line.values[i].cost_nano_usd for line in rest) for i in range(len(self.times))]
+            sums = [sum(line.values[i].cost_nano_usd for line in rest) for i in range(len(self._all.buckets))]
             shown.append(Series(f"Other {by}s", [float(usd(n)) for n in sums], OTHER, [exact_usd(n) for n in sums]))
         charts.bars(
-            self.times,
+            self._all.buckets,
             shown,
             alt=f"Cost over time by {by}",
             key=f"cost-by-{by}",
             empty="No priced call in this range: its calls were free, unpriced or failed.",
             prefix="$",
-            partial=self.partial,
         )
 
     def outcomes(self) -> None:
@@ -163,12 +161,11 @@ class Usage:
         }
         shown = [Series(word, [t.attempts for t in lines[key]], style) for key, word, style in _OUTCOMES if key in lines]
         charts.bars(
-            self.times,
+            self._all.buckets,
             shown,
             alt="Attempts over time by outcome",
             key="outcomes",
             empty="No attempt in this range.",
-            partial=self.partial,
         )
 
     def tokens(self) -> None:
@@ -180,12 +177,11 @@ class Usage:
             if any(part(t) for t in values)
         ]
         charts.bars(
-            self.times,
+            self._all.buckets,
             shown,
             alt="Tokens over time by kind",
             key="tokens",
             empty="No call in this range reported its tokens.",
-            partial=self.partial,
         )
 
     def latency(self) -> None:
@@ -202,13 +198,12 @@ class Usage:
             for name, part, place in _PERCENTILES
         ]
         charts.lines(
-            self.times,
+            self._all.buckets,
             shown,
             alt="Latency over time, median and p95",
             key="latency",
             empty="No answer came through in this range, so there is no latency to show.",
             suffix=f" {unit}",
-            partial=self.partial,
         )
 
     def by_model(self) -> None:

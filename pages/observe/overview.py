@@ -18,7 +18,7 @@ if usage.is_empty and not view.is_filtered and not page.services.has_sample():
 elif usage.is_empty:
     filters.say_empty(view)
 else:
-    chart, ranked = st.columns([2, 1], gap="small")
+    chart, ranked = st.columns([3, 2], gap="small")
     with chart.container(border=True, height="stretch"):
         st.markdown("**Cost by model**")
         usage.cost_over_time("model")

@@ -3,11 +3,12 @@
 import streamlit as st
 
 from lib.access import Role
-from lib.ui import filters, receipt
+from lib.ui import filters, receipt, requests_view
 from lib.ui.context import guard
 from lib.ui.usage_view import Usage
 
 page = guard(Role.MEMBER)
+requests_view.follow()
 view = filters.view(page)
 usage = Usage(page, view)
 

@@ -34,7 +34,7 @@ _WORDS = ("Every", " word", " arrives", " on", " its", " own", ",", " like", " t
 def measure_stream(rounds: int = 400) -> dict[str, Any]:
     """Measure and return {name, ratio, target, details}; times in microseconds per completion."""
     request = Request("bench-model", [Message("user", "Count to two hundred.")])
-    with _server() as base_url, new_client() as ours, new_client() as theirs:
+    with _server() as base_url, new_client() as ours, httpx.Client(trust_env=False) as theirs:
         adapter = open_adapter("openai", base_url=base_url, api_key="bench", client=ours)
         body = json.dumps({"model": "bench-model", "messages": [{"role": "user", "content": "Count to two hundred."}], "stream": True})
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import click
 import pytest
 
+from lib.access import LOCAL_ADMIN
 from lib.cli.amounts import usd_text
 from lib.cli.usage import parse_since
+from lib.services import open_services
+from lib.settings import load_settings
 
 from .conftest import Run
 
@@ -42,6 +46,24 @@ def test_the_document_holds_text_usage_and_the_exact_cost(run: Run) -> None:
     assert document["latency_ms"] >= document["ttft_ms"] >= 0
     (attempt,) = document["attempts"]
     assert (attempt["status"], attempt["model"], attempt["cost_nano_usd"]) == ("ok", "demo-chat", document["cost_nano_usd"])
+
+
+@pytest.mark.parametrize("way", [(), ("--no-stream",)])
+def test_a_call_that_falls_back_says_from_whom_why_and_to_whom(run: Run, seeded: Path, way: tuple[str, ...]) -> None:
+    services = open_services(load_settings({"MODELDECK_DATA_DIR": str(seeded)}, seeded))
+    registry = services.registry(LOCAL_ADMIN)
+    registry.update_model(registry.get("demo-rate-limit").id, fallbacks=["demo-chat"])
+    services.close()
+    ran = run("chat", "demo-rate-limit", "hello", *way)
+    assert ran.code == 0
+    assert ran.out.strip()
+    assert "Fell back from Demo: rate limit: rate limited, retry in 20 s.\n" in ran.err
+    assert "answered by Demo chat" in ran.err
+    document = run("chat", "demo-rate-limit", "hello", "--json", *way).document
+    assert (document["model"], [attempt["status"] for attempt in document["attempts"]]) == ("demo-chat", ["ok"])
+    assert [(notice["kind"], notice["model"], notice["reason"]) for notice in document["notices"]] == [
+        ("skipped", "demo-rate-limit", "rate limited")  # it rests for the time it asked for
+    ]
 
 
 def test_a_prompt_may_come_from_standard_input(run: Run) -> None:

@@ -150,7 +150,7 @@ def test_reset_forgets_some_or_all_and_keeps_the_timeline(run: Run, tables: Any)
 
 
 def test_cleanup_removes_what_is_old_and_counts_nothing_and_keeps_decisions(run: Run, tables: Any) -> None:
-    old = {"last_error_time": NOW - timedelta(days=91), "updated_at": NOW - timedelta(days=91)}
+    old: dict[str, Any] = {"last_error_time": NOW - timedelta(days=91), "updated_at": NOW - timedelta(days=91)}
     put(tables, model="stale", **old)
     put(tables, model="counted", error_count=1, **old)
     put(tables, model="worked", success_count=1, **old)

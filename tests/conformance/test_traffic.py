@@ -163,6 +163,33 @@ def test_a_recording_over_a_real_socket_reads_the_same(api: str) -> None:
         assert server.connections == 1
 
 
+def _asked(api: str) -> list[Path]:
+    found = [(path, json.loads(path.read_text(encoding="utf-8"))) for path in RECORDINGS]
+    return [path for path, r in found if r["api"] == api and r["request"] and r["request"]["json"] and r["request"]["url"]]
+
+
+@pytest.mark.parametrize("path", [*_asked("openai_chat"), *_asked("responses")], ids=lambda path: path.stem)
+def test_a_recorded_request_goes_to_the_address_it_went_to(path: Path) -> None:
+    """A base URL as it is typed, and Azure's dated version as a setting, lead back to the recorded address."""
+    recording = json.loads(path.read_text(encoding="utf-8"))
+    asked, endpoint = recording["request"], ENDPOINTS[recording["api"]]
+    url = httpx.URL(asked["url"].partition("#")[0])
+    version = url.params.get("api-version")
+    base_url = str(url.copy_with(query=None)).removesuffix(endpoint)
+    seen: list[httpx.URL] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url)
+        return httpx.Response(418)
+
+    with new_client(httpx.MockTransport(refuse)) as client:
+        options = {"api_version": version} if version else {}
+        adapter = open_adapter(kind_of(recording), base_url=base_url, api_key="k", client=client, **options)
+        with pytest.raises(ProviderError):
+            adapter.complete(Request(asked["json"]["model"], ASK.messages), endpoint)
+    assert seen == [url]
+
+
 STREAMED_RESPONSES = [p for p in RECORDINGS if (r := json.loads(p.read_text(encoding="utf-8")))["api"] == "responses" and r["stream"]]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from lib.api import ROUTES
 from lib.cli import commands
+from lib.providers import KINDS
 from lib.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -33,6 +34,10 @@ def test_every_setting_is_documented_with_its_default_and_no_other() -> None:
         assert row.split("|")[2].strip() == default, f"{setting.name}: the README gives another default"
         if setting.alias:
             assert f"`{setting.alias}`" in row, f"{setting.name}: its other name {setting.alias} is not in the README"
+
+
+def test_every_setting_of_a_provider_is_documented_and_no_other() -> None:
+    assert set(_first_cells(_section("Provider settings"))) == {name for row in KINDS.values() for name in row.settings}
 
 
 def test_every_command_is_documented_and_no_other() -> None:

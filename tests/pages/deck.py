@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {Path(file).stem: file for _, file, _, _ in shell.PAGES}
 HOME = next(iter(PAGES))
 _UNREAD = {"id", "form_id", "key", "element_id", "hash", "script", "spec", "config", "arrow_data", "vega_lite_chart", "columns", "element"}
+_UNREAD |= {"html_content", "css_content", "js_content"}
 """Fields of a drawn element that the browser uses and nobody reads."""
 _NOT_FOR_PEOPLE = re.compile(r"\b(None(?! needed)|nan|NaN|NaT|null|Traceback|Error\(|object at 0x)\b")
 

@@ -49,7 +49,7 @@ def test_the_overview_ranks_models_by_their_exact_cost(filled: Deck) -> None:
         costs[row["model_name"]] = costs.get(row["model_name"], 0) + (row["cost_nano_usd"] or 0)
     dearest = max(costs, key=lambda name: costs[name])
     assert (top["Model"][0], top["Cost"][0]) == (dearest, format_usd(costs[dearest]))
-    assert top["Share"][0] == pytest.approx(costs[dearest] / told.cost_nano_usd)
+    assert top["Share"][0] == pytest.approx(100 * costs[dearest] / told.cost_nano_usd)
 
 
 def test_unpriced_calls_are_among_what_wants_attention_and_in_the_queue(filled: Deck) -> None:

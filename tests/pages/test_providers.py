@@ -52,7 +52,7 @@ def dialog(provider: str) -> AppTest:
 
 
 def submit(at: AppTest, label: str, *, key: str = "", url: str | None = None) -> AppTest:
-    address, typed = at.text_input
+    address, typed = at.text_input[:2]
     if url is not None:
         address.set_value(url)
     typed.set_value(key)
@@ -196,3 +196,14 @@ def test_after_a_key_was_tested_its_models_are_offered_and_switched_on(deck: Dec
     at.run()
     assert deck.admin.get("claude-opus-4-6").usable
     assert KEY not in text
+
+
+def test_a_gateway_asks_for_its_mission_and_calls_go_there(deck: Deck) -> None:
+    with ReplayServer() as server:
+        at = dialog("matchaai")
+        at.text_input[2].set_value(" 424 ")
+        submit(at, "Test and save", key=KEY, url=server.base_url)
+        assert deck.admin.provider("matchaai").settings == {"mission_id": "424"}
+        assert at.session_state[TESTED][1].ok
+        assert server.requests[-1].body["mission_id"] == 424
+        assert server.requests[-1].headers["matcha-api-key"] == KEY

@@ -33,6 +33,14 @@ def test_searches_are_charged_per_piece() -> None:
     assert cost(OPUS, Usage(extra={"web_searches": 3})) == 30_000_000
 
 
+def test_billed_counts_are_paid_instead_of_the_tokens_the_model_worked_on() -> None:
+    usage = Usage(input=212, output=40, cache_read=208, extra={"billed_input_tokens": 12, "billed_output_tokens": 36})
+    price = Price(input=D(1), output=D(2))  # with no rate for cached tokens, which are not what is billed
+
+    assert cost(price, usage) == 12_000 + 72_000
+    assert [(line.label, line.units) for line in receipt_lines(price, usage)] == [("Billed input", 12), ("Billed output", 36)]
+
+
 def test_what_caching_saved_is_reading_less_writing_at_the_rates_of_the_call() -> None:
     usage = Usage(input=1_000, output=100, cache_read=600, cache_write=300, cache_write_1h=200)
     # 600 read at 4.50 less than plain input, 100 written for 5 minutes at 1.25 more, 200 for an hour at 5 more

@@ -334,6 +334,61 @@ CASES: tuple[tuple[str, int, Any, ErrorKind, bool], ...] = (
     ),
     ("a sign-in page", 200, "<html><head><title>Sign in</title></head></html>", "network", NEVER),
     ("a gateway's own envelope", 200, {"status": "error", "error": "Invalid API key"}, "auth", NEVER),
+    # Google, Cohere, Ollama and MatchaAI, and what their neighbours say in ways of their own
+    ("a country that has to pay", 400, google(400, "FAILED_PRECONDITION", "Free tier is not available in your country."), "auth", NEVER),
+    ("a project without billing", 400, google(400, "FAILED_PRECONDITION", "Please enable billing on your project."), "quota", NEVER),
+    (
+        "a model that only takes so much",
+        400,
+        google(400, "INVALID_ARGUMENT", "The input token count is 3000000 but the model only supports up to 1048576."),
+        "context-length",
+        NEVER,
+    ),
+    (
+        "too many bytes",
+        400,
+        google(400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes."),
+        "context-length",
+        NEVER,
+    ),
+    ("a missing signature", 400, google(400, "INVALID_ARGUMENT", "Function call is missing a thought_signature."), "bad-request", NEVER),
+    ("an unknown field", 400, google(400, "INVALID_ARGUMENT", 'Invalid JSON payload received. Unknown name "x".'), "bad-request", NEVER),
+    ("a leaked key", 403, google(403, "PERMISSION_DENIED", "Your API key was reported as leaked."), "auth", NEVER),
+    (
+        "a model closed to newcomers",
+        404,
+        google(404, "NOT_FOUND", "models/m is no longer available to new users."),
+        "model-incompatible",
+        NEVER,
+    ),
+    (
+        "a tier without any",
+        429,
+        [google(429, "RESOURCE_EXHAUSTED", "Quota exceeded, limit: 0", {"violations": [{"quotaId": "RequestsPerMinute"}]})],
+        "quota",
+        NEVER,
+    ),
+    (
+        "an array inside a string",
+        429,
+        {"error": {"message": json.dumps([google(429, "RESOURCE_EXHAUSTED", "no", {"retryDelay": "3s"})]), "code": 429}},
+        "rate-limit",
+        AGAIN,
+    ),
+    ("cohere, removed", 404, {"id": "1", "message": "model 'm' was removed on September 15, 2025."}, "model-incompatible", NEVER),
+    ("cohere, too long", 400, {"message": "too many tokens: prompt and prediction cannot exceed 4081"}, "context-length", NEVER),
+    ("cohere, no key", 401, {"message": "no api key supplied"}, "auth", NEVER),
+    ("ollama, not pulled", 404, {"error": "model 'm' not found, try pulling it first"}, "model-incompatible", NEVER),
+    ("ollama, not pulled, in a stream", 200, {"error": "model 'm' not found, try pulling it first"}, "model-incompatible", NEVER),
+    ("ollama, busy", 503, {"error": "server busy, please try again. maximum pending requests exceeded"}, "network", AGAIN),
+    ("ollama, crashed", 500, {"error": "llama runner process has terminated: exit status 2"}, "network", AGAIN),
+    ("ollama, still loading", 200, {"error": "unexpected server status: llm server loading model"}, "network", AGAIN),
+    ("ollama, no thinking", 400, {"error": '"gemma3:1b" does not support thinking'}, "model-incompatible", NEVER),
+    ("matchaai, no mission", 400, {"status": "error", "error": "mission_id is required"}, "bad-request", NEVER),
+    ("matchaai, unknown number", 404, {"status": "error", "error": "LLM not found"}, "model-incompatible", NEVER),
+    ("a limit per hour", 429, {"error": "Rate limit reached. You reached free usage limit (reset hourly)."}, "rate-limit", AGAIN),
+    ("a key's own limit", 403, {"error": {"message": "Key limit exceeded (total limit).", "code": 403}}, "quota", NEVER),
+    ("an identifier", 400, {"message": "The provided model identifier is invalid."}, "model-incompatible", NEVER),
 )
 
 
@@ -364,6 +419,34 @@ def test_a_failure_without_an_answer_passes_by_itself(exception: Exception, kind
     assert (error.kind, error.retryable, error.transient) == (kind, True, True)
 
 
+def test_one_status_means_two_things_with_two_providers() -> None:
+    assert classify(498, {}, b"", provider="groq").kind == "rate-limit"
+    assert classify(498, {}, b"", provider="cohere").kind == "content-filter"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind", "retryable"),
+    [
+        ("RateLimitError", "RateLimitError: Rate limit reached for m", "rate-limit", AGAIN),
+        ("RateLimitError", "Error code: 429 - {'error': {'message': 'No.', 'code': 'insufficient_quota'}}", "quota", NEVER),
+        ("AuthenticationError", "Error code: 401 - {'error': {'message': 'Incorrect key'}}", "auth", NEVER),
+        ("ContextWindowExceededError", "This model's maximum context length is 8192 tokens", "context-length", NEVER),
+        ("BadRequestError", "Error code: 400 - {'error': {'message': 'Your credit balance is too low'}}", "quota", NEVER),
+        ("ContentPolicyViolationError", "It was filtered", "content-filter", NEVER),
+        ("NotFoundError", "model x not found", "model-incompatible", NEVER),
+        ("ResourceExhausted", "429 Resource has been exhausted (e.g. check quota).", "rate-limit", AGAIN),
+        ("DeadlineExceeded", "504 Deadline Exceeded", "timeout", AGAIN),
+        ("InternalServerError", "Overloaded", "network", AGAIN),
+        ("SSLCertVerificationError", "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", "network", NEVER),
+        ("APIConnectionError", "Connection error.", "network", AGAIN),
+    ],
+)
+def test_what_another_library_raised_gets_the_class_of_what_it_stands_for(name: str, text: str, kind: ErrorKind, retryable: bool) -> None:
+    error = classify(None, None, None, exception=type(name, (Exception,), {})(text))
+
+    assert (error.kind, error.retryable) == (kind, retryable)
+
+
 @pytest.mark.parametrize(
     ("headers", "document", "seconds"),
     [
@@ -383,6 +466,16 @@ def test_a_failure_without_an_answer_passes_by_itself(exception: Exception, kind
         ({}, google(429, "RESOURCE_EXHAUSTED", "no", {"@type": "RetryInfo", "retryDelay": "34.4s"}), 34.4),
         ({}, {"error": "loading", "estimated_time": 20.0}, 20),
         ({}, openai("Limit 30000, Used 29937"), None),
+        ({}, openai("Your quota resets in 2 days"), CAP),
+        ({}, google(429, "RESOURCE_EXHAUSTED", "no", {"@type": "RetryInfo", "retryDelay": {"seconds": 34}}), 34),
+        ({"retry-after": "1970-01-01T00:16:50Z"}, "", 10),
+        ({"retry-after": "1030"}, "", CAP),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, "", 360),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "644ms", "x-ratelimit-reset-requests": "1h"}, "", 0.644),
+        ({"x-ratelimit-remaining-tokens": "7", "x-ratelimit-reset-tokens": "644ms"}, "", None),
+        ({"anthropic-ratelimit-input-tokens-remaining": "0", "anthropic-ratelimit-input-tokens-reset": "1970-01-01T00:17:00Z"}, "", 20),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1750000030000", "date": "Sun, 15 Jun 2025 15:06:40 GMT"}, "", 30),
+        ({"retry-after": "5", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "9"}, "", 5),
     ],
 )
 def test_the_wait_a_provider_asks_for_is_understood(headers: dict[str, str], document: Any, seconds: float | None) -> None:

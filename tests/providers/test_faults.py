@@ -13,6 +13,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lib.chat import Message, Request, TextDelta
 from lib.errors import Cancelled, ProviderError
@@ -155,6 +157,50 @@ def test_the_words_of_half_an_answer_are_not_taken_for_the_providers_refusal(bod
         error = failure("openai", way, say(head(media), body))
         assert (error.kind, error.retryable) == ("network", True)
         assert "cannot be read" in str(error)
+
+
+HEADS = [
+    b"",
+    b"HTTP/1.1 ",
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.1 200 OK\r\ncontent-length: ",
+    b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n",
+]
+HEADS += [
+    b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+    head(),
+    head("application/json"),
+    head(status="429 Slow", retry_after="")[:-4],
+]
+HEADS += [
+    b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 999 Odd\r\n\r\n",
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+]
+
+
+@KINDS
+@WAYS
+def test_whatever_bytes_come_over_the_line_end_in_a_provider_error_that_counts_against_no_model(kind: str, way: str) -> None:
+    said = [b""]
+    with HostileServer(lambda peer: peer.send(said[0])) as server, new_client() as client:
+
+        @settings(max_examples=60, deadline=None)
+        @given(st.sampled_from(HEADS), st.binary(max_size=80) | st.text("0123456789abcdef:;\r\n {}[]", max_size=60).map(str.encode))
+        def check(start: bytes, rest: bytes) -> None:
+            said[0] = start + rest
+            with pytest.raises(ProviderError) as caught:
+                ask(kind, way, server.base_url, client)
+            assert caught.value.status not in (None, 200, 204) or caught.value.kind in ("network", "timeout")
+
+        check()
+
+
+def test_a_server_that_wants_to_speak_another_protocol_is_no_providers_refusal() -> None:
+    error = failure("openai", "complete", say(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n"))
+
+    assert error.kind == "network"
 
 
 def served_with(tmp_path: Path, name: str) -> tuple[ssl.SSLContext, httpx.Client]:

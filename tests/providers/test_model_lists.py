@@ -47,8 +47,9 @@ CASES: dict[str, tuple[Any, list[ModelInfo]]] = {
             {"id": "black-forest/flux", "type": "image", "display_name": "Flux"},
             {"id": "meta/llama", "type": "chat", "display_name": "Llama", "context_length": 131072},
             {"id": "untyped", "context_length": 0},
+            {"id": "of a new type", "type": "omni"},
         ],
-        [ModelInfo("meta/llama", "Llama", 131072), ModelInfo("untyped")],
+        [ModelInfo("meta/llama", "Llama", 131072), ModelInfo("untyped"), ModelInfo("of a new type")],
     ),
     "fireworks": (
         {

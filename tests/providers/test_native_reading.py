@@ -246,6 +246,7 @@ def test_cohere_tokens_are_those_of_the_model_and_not_only_the_billed_ones() -> 
 
     assert answer.usage is not None
     assert (answer.usage.input, answer.usage.output, answer.usage.cache_read) == (212, 40, 208)
+    assert answer.usage.extra == {"billed_input_tokens": 12, "billed_output_tokens": 36}
 
 
 # Ollama

@@ -189,6 +189,14 @@ def test_a_refusal_is_shown_and_counts_as_filtered() -> None:
     assert read("openai", sse(chunk(refusal="I cannot."), STOP))[0] == [TextDelta("I cannot."), Finish("filtered", "m-1")]
 
 
+def test_groqs_word_on_why_it_stopped_early_is_passed_on() -> None:
+    events, error = read("groq", sse(chunk(content="Hi"), {"choices": [], "x_groq": {"error": "over capacity, try again in 3s"}}))
+
+    assert events == [TextDelta("Hi")]
+    assert error is not None and (error.kind, error.retry_after) == ("network", 3)
+    assert "over capacity" in str(error)
+
+
 def test_an_error_after_the_finish_does_not_undo_the_answer() -> None:
     late = {"error": {"code": 400, "message": "Token limit reached"}, "choices": [], "usage": USED}
     events, error = read("openrouter", sse(chunk(content="Hi"), chunk("length"), late))

@@ -51,7 +51,13 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
     ("kind", "base_url", "url", "header", "value"),
     [
         ("openai", None, "https://api.openai.com/v1/chat/completions", "authorization", "Bearer the-key"),
-        ("openai-compatible", "http://10.0.0.5:9000/v1/", "http://10.0.0.5:9000/v1/chat/completions", "authorization", "Bearer the-key"),
+        (
+            "openai-compatible",
+            "http://10.0.0.5:9000/v1/#top",
+            "http://10.0.0.5:9000/v1/chat/completions",
+            "authorization",
+            "Bearer the-key",
+        ),
         (
             "openai-compatible",
             "https://x.test/v1/chat/completions",
@@ -66,6 +72,13 @@ def body_of(kind: str, request: Request, *, stream: bool = False, **options: Any
             "azure",
             "https://team.openai.azure.com/openai/deployments/gpt/chat/completions?api-version=2024-10-21",
             "https://team.openai.azure.com/openai/v1/chat/completions",
+            "api-key",
+            "the-key",
+        ),
+        (
+            "azure",
+            "https://team.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview",
+            "https://team.services.ai.azure.com/openai/v1/chat/completions",
             "api-key",
             "the-key",
         ),
@@ -186,8 +199,22 @@ OPENAI_CASES: dict[str, tuple[Request, dict[str, Any]]] = {
         },
     ),
     "json": (
-        Request("m", HELLO, response_format="json"),
-        {"messages": [{"role": "user", "content": "Hello"}], "response_format": {"type": "json_object"}},
+        Request("m", (Message("user", "Hello, as JSON"),), response_format="json"),
+        {"messages": [{"role": "user", "content": "Hello, as JSON"}], "response_format": {"type": "json_object"}},
+    ),
+    "json, unsaid": (
+        Request("m", HELLO, system="Be brief.", response_format={"type": "json_object"}),
+        {
+            "messages": [
+                {"role": "system", "content": "Be brief.\n\nAnswer with one JSON object and nothing else."},
+                {"role": "user", "content": "Hello"},
+            ],
+            "response_format": {"type": "json_object"},
+        },
+    ),
+    "plain text": (
+        Request("m", HELLO, response_format={"type": "text"}),
+        {"messages": [{"role": "user", "content": "Hello"}], "response_format": {"type": "text"}},
     ),
     "a schema": (
         Request("m", HELLO, response_format=SCHEMA),
@@ -199,12 +226,34 @@ OPENAI_CASES: dict[str, tuple[Request, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", ["openai", "huggingface", "vllm", "together", "fireworks", "openai-compatible"])
+OTHER_NAMES: dict[str, dict[str, tuple[str, Any]]] = {
+    "groq": {"max_tokens": ("max_completion_tokens", 50)},
+    "openrouter": {"reasoning_effort": ("reasoning", {"effort": "low"})},
+}
+"""What a kind calls a field of the cases above, and what it has there."""
+
+
+@pytest.mark.parametrize(
+    "kind", ["openai", "azure", "huggingface", "vllm", "together", "fireworks", "groq", "openrouter", "openai-compatible"]
+)
 @pytest.mark.parametrize("case", OPENAI_CASES)
 def test_openai_bodies(kind: str, case: str) -> None:
     request, expected = OPENAI_CASES[case]
 
-    assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", **expected}
+    named = dict(OTHER_NAMES.get(kind, {}).get(name, (name, value)) for name, value in expected.items())
+
+    assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", **named}
+
+
+@pytest.mark.parametrize("kind", ["openai", "openrouter", "mistral", "deepseek"])
+@pytest.mark.parametrize("case", OPENAI_CASES)
+def test_a_stream_asks_for_the_same_as_a_whole_answer(kind: str, case: str) -> None:
+    request, _ = OPENAI_CASES[case]
+    streamed = body_of(kind, request, stream=True)
+
+    assert streamed.pop("stream") is True
+    streamed.pop("stream_options", None)
+    assert streamed == body_of(kind, request)
 
 
 @pytest.mark.parametrize(
@@ -294,14 +343,6 @@ def test_a_provider_without_schemas_is_told_the_schema_in_words(wanted: dict[str
     assert body["response_format"] == {"type": "json_object"}
     assert body["messages"][0]["content"].startswith("Be brief.\n\n")
     assert json.dumps(SCHEMA) in body["messages"][0]["content"]
-
-
-def test_json_without_a_schema_is_asked_for_by_that_word_where_it_must_be_said() -> None:
-    body = body_of("deepseek", Request("m", HELLO, response_format="json"))
-
-    assert body["response_format"] == {"type": "json_object"}
-    assert "JSON" in body["messages"][0]["content"]
-    assert body_of("deepseek", Request("m", HELLO))["messages"] == [{"role": "user", "content": "Hello"}]
 
 
 def test_tool_call_ids_of_other_providers_get_the_form_mistral_accepts_and_still_belong_together() -> None:

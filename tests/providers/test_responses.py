@@ -205,7 +205,17 @@ CASES: dict[str, tuple[Request, dict[str, Any]]] = {
             ]
         },
     ),
-    "json": (Request("m", HELLO, response_format="json"), {"input": [USER], "text": {"format": {"type": "json_object"}}}),
+    "json": (
+        Request("m", (Message("user", "Hello, as json"),), response_format="json"),
+        {"input": [{"role": "user", "content": "Hello, as json"}], "text": {"format": {"type": "json_object"}}},
+    ),
+    "json, unsaid": (
+        Request("m", HELLO, response_format="json"),
+        {
+            "input": [{"role": "system", "content": "Answer with one JSON object and nothing else."}, USER],
+            "text": {"format": {"type": "json_object"}},
+        },
+    ),
     "a schema": (
         Request("m", HELLO, response_format=SCHEMA),
         {"input": [USER], "text": {"format": {"type": "json_schema", "name": "answer", "schema": SCHEMA}}},
@@ -224,8 +234,8 @@ CASES: dict[str, tuple[Request, dict[str, Any]]] = {
     ),
     "a chat model of the same family": (Request("gpt-5-chat-latest", HELLO), {"model": "gpt-5-chat-latest", "input": [USER]}),
     "fields of the other endpoint": (
-        Request("m", HELLO, stop=("END",), extra={"seed": 7, "max_tokens": None, "max_completion_tokens": 9, "stream_options": None}),
-        {"input": [USER], "max_output_tokens": 9},
+        Request("m", HELLO, stop=("END",), extra={"seed": 7, "max_tokens": None, "max_completion_tokens": 9, "verbosity": "low"}),
+        {"input": [USER], "max_output_tokens": 9, "text": {"verbosity": "low"}},
     ),
     "fields of its own": (
         Request("m", HELLO, reasoning_effort="low", extra={"reasoning": {"summary": "auto"}, "text": {"verbosity": "low"}}),
@@ -247,8 +257,12 @@ def test_responses_bodies(kind: str, case: str) -> None:
     assert body_of(kind, request, base_url="https://x.test/v1") == {"model": "m", "store": False, **expected}
 
 
-def test_a_stream_is_asked_for_as_such() -> None:
-    assert body_of("openai", ASK, stream=True)["stream"] is True
+@pytest.mark.parametrize("kind", ["openai", "openrouter"])
+@pytest.mark.parametrize("case", CASES)
+def test_a_stream_asks_for_the_same_as_a_whole_answer(kind: str, case: str) -> None:
+    request, _ = CASES[case]
+
+    assert body_of(kind, request, stream=True) == {**body_of(kind, request), "stream": True}
 
 
 def test_nothing_is_kept_at_the_provider_unless_the_request_says_so() -> None:
@@ -384,6 +398,8 @@ def test_a_refusal_is_shown_and_counts_as_filtered() -> None:
         pytest.param([ended(REASONING, MESSAGE)], id="all at the end"),
         pytest.param([response(REASONING, MESSAGE)], id="the answer itself"),
         pytest.param([*reasoning_events(), *text_events(), ended()], id="an end without output"),
+        pytest.param([reasoning_events()[-1], text_events()[-1], ended()], id="items without deltas"),
+        pytest.param([reasoning_events()[-1], text_events()[-1], ended(REASONING, MESSAGE)], id="items without deltas, again at the end"),
         pytest.param([*reasoning_events(), *text_events(), ended(REASONING, MESSAGE), started()], id="more after the end"),
     ],
 )

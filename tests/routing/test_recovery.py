@@ -226,17 +226,34 @@ def test_a_server_that_stops_breaks_a_probe_off_and_leaves_the_pair_as_it_was(an
     assert [row["status"] for row in any_desk.rows()] == ["cancelled"]
 
 
-def test_nothing_is_sent_when_the_ledger_cannot_be_written(any_desk: Desk) -> None:
+def test_nothing_is_sent_when_the_ledger_cannot_be_written(any_desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     ward = Ward(any_desk, ANSWER)
     ward.put()
 
     def refuse(_: Any) -> Any:
         raise StoreUnavailable("The disk is full.", reason="disk-full")
 
-    any_desk.ledger.open = refuse  # type: ignore[method-assign]
+    monkeypatch.setattr(any_desk.ledger, "open", refuse)
     (probe,) = ward.recovery.run()
     assert (probe.outcome, probe.sentence, ward.events()) == ("skipped", "The disk is full.", [])
     assert ward.hint()["probe_lease_by"] is None
+
+
+def test_a_server_that_stops_hangs_up_on_a_provider_that_says_nothing(services: Services) -> None:
+    """Without it, Ctrl-C would wait as long as the provider pleases."""
+    with ReplayServer(Reply(body=b": nothing yet\n\n", content_type="text/event-stream", endless=True), pace=0.05) as server:
+        pair = connect(services, server)
+        done: list[Probe] = []
+        thread = threading.Thread(target=lambda: done.append(services.hints(LOCAL_ADMIN).probe(pair)))
+        thread.start()
+        while not server.requests:
+            thread.join(0.01)
+        services.recovery.stop()
+        thread.join(5)
+        assert [probe.outcome for probe in done] == ["skipped"]
+    with services.engine.connect() as connection:
+        assert connection.scalars(sa.select(llm_usage_log.c.status)).all() == ["cancelled"]
+        assert connection.scalars(sa.select(hints.c.probe_lease_by)).all() == [None]
 
 
 # What it may cost
@@ -322,8 +339,7 @@ def test_a_reset_in_the_middle_of_a_probe_is_not_undone_by_it(any_desk: Desk) ->
     class Resetting(Scripted):
         def stream(self, request: Any, endpoint: str) -> Iterator[Any]:
             Compatibility(any_desk.engine).reset([OPENAI], ADMIN)
-            raise refusal()[0]
-            yield
+            yield from Scripted(refusal()).stream(request, endpoint)
 
     ward.adapter = lambda: Resetting()
     ward.put()

@@ -11,16 +11,16 @@ import pytest
 from streamlit.runtime.scriptrunner import StopException
 from streamlit.testing.v1 import AppTest
 
-from lib.chat import Event, ReasoningDelta, TextDelta, Usage
+from lib.chat import ReasoningDelta, TextDelta, Usage
 from lib.errors import KeyRequired, ProviderError, StoreUnavailable, StreamTruncated
+from lib.routing import Item, Notice
 from lib.ui import answer as answers
-from lib.ui.answer import FLUSH_SECONDS, Answer, ask, detail, strip
-from lib.usage import Attempt
+from lib.ui.answer import FLUSH_SECONDS, Answer, ask, detail, strip, waiting_words
 from tests.ui.drawing import drawn
 from tests.ui.made import attempt
 
 LONG = 30.0
-Stream = Iterator[Event | Attempt]
+Stream = Iterator[Item]
 
 
 @pytest.fixture
@@ -184,6 +184,31 @@ def test_earlier_attempts_are_named_above_the_strip() -> None:
     at = draw(Answer("Claude", text="At last.", attempts=[first, attempt(attempt=2)], done=True))
     assert [m.value for m in at.markdown] == ["At last."]
     assert [c.value for c in at.caption] == [r":material/replay: Attempt 1 failed: Used \$5 of \$20 today.", strip(attempt())]
+
+
+def test_the_way_an_answer_took_is_told_above_the_strip() -> None:
+    first = attempt(status="error", error=ProviderError("Slow down.", kind="rate-limit"), usage=None)
+    told = [
+        Notice("waiting", "Claude: rate limited; trying again in 4 s.", "claude", "Claude", "rate limited", 4.0),
+        Notice("fell-back", "Fell back from Claude: rate limited, retry in 34 s.", "claude", "Claude", "rate limited", 34.0),
+    ]
+    last = attempt(attempt=2, model_key="other", model_name="Other", provider_name="Acme")
+    answer = Answer("Claude")
+    ask(answer, lambda: iter([first, *told, TextDelta("At last."), last]), clock=ticking(1))
+    at = draw(answer)
+    assert [c.value for c in at.caption] == [
+        ":material/replay: Attempt 1 failed: Slow down.",
+        ":material/alt_route: Fell back from Claude: rate limited, retry in 34 s.",
+        ":material/alt_route: Answered by Other at Acme.",
+        strip(last),
+    ]
+
+
+def test_while_nothing_has_come_the_page_says_for_how_long_and_what_for() -> None:
+    told = Notice("waiting", "Claude: rate limited; trying again in 4 s.", "claude", "Claude", "rate limited", 4.0)
+    words = ":material/hourglass_top: Waiting for the first token… 3 s"
+    assert waiting_words(Answer("Claude"), 3.2) == words
+    assert waiting_words(Answer("Claude", notices=[told]), 3.2) == f"{words} · Claude: rate limited; trying again in 4 s."
 
 
 def test_a_stopped_answer_says_so() -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from lib.analytics import Bucket
 from lib.ui import charts
 from lib.ui.charts import Series
 from lib.ui.colors import Look, look
+from tests.pages.deck import nodes
 from tests.ui.drawing import drawn
 
-TIMES = [datetime(2026, 3, 1, tzinfo=UTC) + timedelta(days=day) for day in range(4)]
+DAY = timedelta(days=1)
+START = datetime(2026, 3, 1, tzinfo=UTC)
+STEPS = [Bucket(START + day * DAY, START + (day + 1) * DAY, partial=False) for day in range(4)]
 
 
-def draw(kind: Literal["bars", "lines"], series: list[Series], **more: Any) -> AppTest:
+def draw(kind: Literal["bars", "lines"], series: list[Series], steps: Sequence[Bucket] = STEPS, **more: Any) -> AppTest:
     kinds: dict[str, Any] = {"bars": charts.bars, "lines": charts.lines}
-    return drawn(lambda: kinds[kind](TIMES, series, alt="Cost over time", key="cost", empty="Nothing to show.", **more))
+    return drawn(lambda: kinds[kind](steps, series, alt="Cost over time", key="cost", empty="Nothing to show.", **more))
 
 
 def figure(at: AppTest) -> Any:
-    (chart,) = [node for node in at.main.children.values() if node.type == "plotly_chart"]
+    (chart,) = [node for node in nodes(at) if getattr(node, "type", "") == "plotly_chart"]
     assert chart.proto.alt == "Cost over time"
     return json.loads(chart.proto.spec)
 
@@ -66,7 +72,7 @@ def test_each_series_keeps_its_name_its_look_and_its_exact_words() -> None:
 
 
 def test_one_series_needs_no_legend_and_a_running_period_is_marked() -> None:
-    layout = figure(draw("bars", [Series("a", [1, 2, 3, 4], look(1))], partial=True))["layout"]
+    layout = figure(draw("bars", [Series("a", [1, 2, 3, 4], look(1))], [*STEPS[:3], replace(STEPS[3], partial=True)]))["layout"]
     assert layout["showlegend"] is False
     assert [note["text"] for note in layout["annotations"]] == ["so far"]
     assert "annotations" not in figure(draw("bars", [Series("a", [1, 2, 3, 4], look(1))]))["layout"]
