@@ -3,6 +3,10 @@
 ModeldeckError
 ├─ SettingsError            the configuration is incomplete or contradictory
 ├─ NotAllowed               the principal's role does not permit this
+│  ├─ SignInRequired        nobody is signed in
+│  ├─ SubscriptionRequired  models are for subscribers here, and this person is none
+│  ├─ SignInRefused         the address and the password do not go together
+│  └─ TooManyAttempts       signing in failed too often lately
 ├─ StoreError
 │  ├─ NotFound
 │  ├─ InvalidValue          a value the schema refuses; .field names it
@@ -60,6 +64,22 @@ class SettingsError(ModeldeckError):
 
 class NotAllowed(ModeldeckError):
     """The principal may not do this."""
+
+
+class SignInRequired(NotAllowed):
+    """Nobody is signed in, or the session is over."""
+
+
+class SubscriptionRequired(NotAllowed):
+    """The person has no active subscription, where one is required."""
+
+
+class SignInRefused(NotAllowed):
+    """The e-mail address and the password do not go together."""
+
+
+class TooManyAttempts(NotAllowed):
+    """Signing in failed too often lately; the message says how long to wait."""
 
 
 class StoreError(ModeldeckError):

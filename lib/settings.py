@@ -56,6 +56,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DEEPSEEK_API_KEY", None, "DeepSeek key shared by everyone here.", secret=True),
     Setting("TOGETHER_API_KEY", None, "Together AI key shared by everyone here.", secret=True),
     Setting("FIREWORKS_API_KEY", None, "Fireworks AI key shared by everyone here.", secret=True),
+    Setting("REQUIRE_SUBSCRIPTION", "false", "Whether a person needs a subscription or a running trial to call models."),
     Setting("LEARN_FROM_FAILURES", "true", "Whether outcomes of calls are recorded as compatibility hints."),
     Setting("PROBE_BUDGET_USD", "0.50", "Most that asking blacklisted models again may cost a day; 0 switches it off."),
     Setting("LOG_LEVEL", "info", "Least severe log line written: debug, info, warning or error."),
@@ -78,6 +79,7 @@ class Settings:
     port: int = 8501
     allowed_hosts: tuple[str, ...] = ()
     learn_from_failures: bool = True
+    require_subscription: bool = False
     probe_budget_usd: Decimal = Decimal("0.50")
     log_level: str = "info"
     values: Mapping[str, SecretStr] = field(default_factory=dict)
@@ -144,6 +146,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         encryption_key=SecretStr(given["ENCRYPTION_KEY"]) if "ENCRYPTION_KEY" in given else None,
         port=_port(given.get("PORT", "8501")),
         allowed_hosts=_hosts(given.get("MODELDECK_ALLOWED_HOSTS", "")),
+        require_subscription=_subscription(mode, given.get("REQUIRE_SUBSCRIPTION", "false")),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
         probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
@@ -201,6 +204,13 @@ def _dollars(name: str, text: str) -> Decimal:
     if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,9})?", text):
         raise SettingsError(f"{name} must be an amount in dollars such as 0.50, not {text!r}.")
     return Decimal(text)
+
+
+def _subscription(mode: Mode, text: str) -> bool:
+    required = _boolean("REQUIRE_SUBSCRIPTION", text)
+    if required and mode == "embedded":
+        raise SettingsError("REQUIRE_SUBSCRIPTION is for people who sign in; set DATABASE_URL too, or remove it.")
+    return required
 
 
 def _port(text: str) -> int:

@@ -1,43 +1,23 @@
-"""Who is asking: principals, their roles, and the check every page and service makes."""
+"""Who is asking: principals and roles, the people of a team, and how they sign in."""
 
-from __future__ import annotations
+from lib.access.accounts import Accounts
+from lib.access.links import Link
+from lib.access.people import People, Person
+from lib.access.roles import LOCAL_ADMIN, LOCAL_USER_ID, Principal, Role, require
+from lib.access.sessions import Sessions
+from lib.access.subscription import Subscription, require_subscription
 
-from dataclasses import dataclass
-from enum import StrEnum
-
-from lib.errors import NotAllowed
-
-LOCAL_USER_ID = "00000000-0000-4000-8000-000000000001"
-"""The one user of the embedded mode; a real UUID so that rows keep their owner when a team mode comes later."""
-
-
-class Role(StrEnum):
-    """What a principal may do; each role includes those after it."""
-
-    ADMIN = "admin"
-    ANALYST = "analyst"
-    MEMBER = "member"
-
-    def includes(self, other: Role) -> bool:
-        """Whether this role may do what the other may."""
-        order = list(Role)
-        return order.index(self) <= order.index(other)
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The person or program behind a request."""
-
-    user_id: str
-    name: str
-    role: Role
-
-
-LOCAL_ADMIN = Principal(LOCAL_USER_ID, "Local admin", Role.ADMIN)
-
-
-def require(principal: Principal, role: Role) -> None:
-    """Raise NotAllowed, with a sentence, unless the principal's role includes this one."""
-    if not principal.role.includes(role):
-        article = "an" if role in (Role.ADMIN, Role.ANALYST) else "a"
-        raise NotAllowed(f"This needs {article} {role} account; you are signed in as {principal.name} ({principal.role}).")
+__all__ = [
+    "LOCAL_ADMIN",
+    "LOCAL_USER_ID",
+    "Accounts",
+    "Link",
+    "People",
+    "Person",
+    "Principal",
+    "Role",
+    "Sessions",
+    "Subscription",
+    "require",
+    "require_subscription",
+]

@@ -9,10 +9,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from lib import errors
+from lib.api.forms import read_form
 from lib.logs import get_logger
 
 ERRORS: tuple[tuple[type[errors.ModeldeckError], int, str], ...] = (
     (errors.SettingsError, 503, "settings"),
+    (errors.SignInRequired, 401, "sign_in_required"),
+    (errors.SignInRefused, 401, "sign_in_refused"),
+    (errors.TooManyAttempts, 429, "too_many_attempts"),
+    (errors.SubscriptionRequired, 403, "subscription_required"),
     (errors.NotAllowed, 403, "not_allowed"),
     (errors.NotFound, 404, "not_found"),
     (errors.InvalidValue, 422, "invalid_value"),
@@ -49,11 +54,16 @@ def explained(error: errors.ModeldeckError) -> tuple[int, str]:
     return next((status, kind) for cls, status, kind in ERRORS if isinstance(error, cls))
 
 
-def answering(handler: Handler) -> Callable[[Request], object]:
-    """Wrap a synchronous handler: it runs in a thread, and whatever it raises is answered in the one shape."""
+def answering(handler: Handler, *, takes_form: bool = False) -> Callable[[Request], object]:
+    """Wrap a synchronous handler: it runs in a thread, and whatever it raises is answered in the one shape.
+
+    One that takes a form finds it, read within bounds, as ``request.state.form``.
+    """
 
     async def answer(request: Request) -> Response:
         try:
+            if takes_form:
+                request.state.form = await read_form(request)
             return await run_in_threadpool(handler, request)
         except errors.ModeldeckError as error:
             return error_answer(*explained(error), str(error))

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from lib import __version__
+from lib.api import auth
 from lib.api.answers import answering, error_answer, error_body, explained
 from lib.errors import ModeldeckError, StoreFault, StoreUnavailable
 from lib.store.database import check
@@ -38,8 +39,10 @@ class Endpoint:
     path: str
     summary: str
     handler: Callable[[GetServices, Request], Response]
-    answers: Mapping[int, tuple[str, Mapping[str, Any]]]
-    """HTTP status → what it means and the JSON schema of the body."""
+    answers: Mapping[int, tuple[str, Mapping[str, Any] | None]]
+    """HTTP status → what it means and the JSON schema of the body, None where there is no body."""
+    fields: tuple[str, ...] = ()
+    """Fields of the form it takes."""
 
 
 def health(get_services: GetServices, _request: Request) -> Response:
@@ -67,6 +70,21 @@ def openapi(_get_services: GetServices, _request: Request) -> Response:
     return JSONResponse(openapi_document())
 
 
+def sign_in(get_services: GetServices, request: Request) -> Response:
+    """Start a session by e-mail address and password, as the sign-in form sends them."""
+    return auth.carry_out("sign-in", get_services, request.state.form)
+
+
+def join(get_services: GetServices, request: Request) -> Response:
+    """Set a password by the link of an invitation or a reset, and start a session."""
+    return auth.carry_out("join", get_services, request.state.form)
+
+
+def sign_out(get_services: GetServices, request: Request) -> Response:
+    """End the session of the cookie, or all of its person's."""
+    return auth.carry_out("sign-out", get_services, request.state.form)
+
+
 _FAULTS: Mapping[str, StoreFault] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
 _NOT_STARTED = "The server could not start its services; its log says why."
 _HEALTH = {
@@ -80,6 +98,10 @@ _HEALTH = {
         "error": _ERROR,
     },
 }
+_LED_ON: Mapping[int, tuple[str, Mapping[str, Any] | None]] = {
+    303: ("Leads back to a page; the query parameter problem says why when it did not work.", None),
+    404: ("The embedded mode has no accounts.", {"type": "object", "properties": {"error": _ERROR}}),
+}
 ROUTES: tuple[Endpoint, ...] = (
     Endpoint(
         "GET",
@@ -88,6 +110,23 @@ ROUTES: tuple[Endpoint, ...] = (
         health,
         {200: ("It works.", _HEALTH), 503: ("It cannot work; error says why.", _HEALTH)},
     ),
+    Endpoint(
+        "POST",
+        "/api/auth/sign-in",
+        "Sign in by e-mail address and password; sets the session's cookie and leads on to next.",
+        sign_in,
+        _LED_ON,
+        fields=("email", "password", "next"),
+    ),
+    Endpoint(
+        "POST",
+        "/api/auth/join",
+        "Set a password by the link of an invitation or a reset, and sign in.",
+        join,
+        _LED_ON,
+        fields=("token", "password", "display_name"),
+    ),
+    Endpoint("POST", "/api/auth/sign-out", "Sign out here or, with everywhere=1, everywhere.", sign_out, _LED_ON, fields=("everywhere",)),
     Endpoint("GET", "/openapi.json", "This description.", openapi, {200: ("An OpenAPI 3.1 document.", {"type": "object"})}),
 )
 
@@ -100,10 +139,10 @@ def openapi_document() -> dict[str, Any]:
             "summary": endpoint.summary,
             "operationId": endpoint.handler.__name__,
             "responses": {
-                str(status): {"description": meaning, "content": {"application/json": {"schema": schema}}}
+                str(status): {"description": meaning} | ({"content": {"application/json": {"schema": schema}}} if schema else {})
                 for status, (meaning, schema) in endpoint.answers.items()
             },
-        }
+        } | (_form(endpoint.fields) if endpoint.fields else {})
     return {
         "openapi": "3.1.0",
         "info": {"title": "Modeldeck", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -111,12 +150,20 @@ def openapi_document() -> dict[str, Any]:
     }
 
 
+def _form(fields: Sequence[str]) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {name: _STRING for name in fields}}
+    return {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
+
+
 def routes(get_services: GetServices) -> list[Route]:
     """Return the routes of ROUTES, then one that answers whatever else is asked under /api/.
 
     ``get_services`` is called per request; it returns the open services or raises a ModeldeckError.
     """
-    documented = [Route(e.path, answering(partial(e.handler, get_services)), methods=[e.method], name=e.handler.__name__) for e in ROUTES]
+    documented = [
+        Route(e.path, answering(partial(e.handler, get_services), takes_form=bool(e.fields)), methods=[e.method], name=e.handler.__name__)
+        for e in ROUTES
+    ]
     rest = [Route(path, answering(_no_such), methods=_METHODS, include_in_schema=False) for path in ("/api/{path:path}", "/openapi.json")]
     return documented + rest
 

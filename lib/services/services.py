@@ -12,7 +12,7 @@ from uuid import uuid4
 from sqlalchemy.engine import Engine
 
 from lib import __version__, sample
-from lib.access import Principal, Role, require
+from lib.access import LOCAL_ADMIN, Accounts, People, Principal, Role, Sessions, require, require_subscription
 from lib.analytics import remembering
 from lib.credentials import KeyRing, KeyStatus
 from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
@@ -63,6 +63,29 @@ class Services:
     def registry(self, principal: Principal) -> Registry:
         """Return the models and providers as this principal may see and change them."""
         return Registry(self.store(principal), self.keys, self.settings, principal, self.clock)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Signing in by password, in the mode with built-in accounts."""
+        return Accounts(self.engine, self.clock)
+
+    @property
+    def sessions(self) -> Sessions:
+        """Who is signed in."""
+        return Sessions(self.engine, self.clock)
+
+    def principal(self, token: str | None) -> Principal | None:
+        """Return who asks, by the session's token; None when nobody is signed in. The embedded mode has one person, signed in always."""
+        return LOCAL_ADMIN if self.settings.mode == "embedded" else self.sessions.principal(token)
+
+    def people(self, principal: Principal) -> People:
+        """Return the team's people for an admin to see and change; raises NotAllowed for anybody else."""
+        require(principal, Role.ADMIN)
+        if self.settings.mode == "embedded":
+            raise SettingsError(
+                "The embedded mode has no accounts: it serves the person at this machine. Set DATABASE_URL for a team to sign in."
+            )
+        return People(self.engine, self.clock)
 
     def revision(self) -> str:
         """Return a string that changes when any model, provider, price or key does, in whichever process."""
@@ -195,6 +218,8 @@ class Services:
         return Actor(principal.name, principal.user_id, self.origin)
 
     def _routed(self, principal: Principal, call: ChatCall) -> RoutedCall:
+        if self.settings.require_subscription:
+            require_subscription(self.engine, principal, self.clock())
         model, why = self._model(principal, call.model)
         if model.why_not is not None:
             raise ModelNotUsable(f"{model.display_name} cannot be used. {model.why_not}.")

@@ -20,7 +20,7 @@ from lib.store.faults import sqlite_fault, store_faults, unavailable
 from lib.store.grains import rollup_state
 from lib.store.schema import PRIVATE
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every migration in order; named here so that a start needs no Alembic to see that nothing is to be done."""
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -371,6 +371,7 @@ instances = Table(
     Column("stopped_at", Timestamp),
 )
 
-# The log and its rollups join the same metadata.
+# The log, its rollups and the accounts join the same metadata.
+from lib.store import account_tables as account_tables  # noqa: E402
 from lib.store import grains as grains  # noqa: E402
 from lib.store import usage_tables as usage_tables  # noqa: E402

@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from lib.access import LOCAL_ADMIN, Principal, Role, require
+from lib.access import Principal, Role, require
+from lib.api.forms import COOKIE
 from lib.errors import NotAllowed
 from lib.registry import Registry
 from lib.services import Services, open_services
 from lib.settings import Settings, load_settings
+from lib.ui import sign_in
 
 
 class Console:
@@ -63,13 +65,21 @@ class Page:
 def guard(role: Role) -> Page:
     """Admit the principal to a page, or say why not and stop; every page calls this first."""
     services = console.services()
-    principal = LOCAL_ADMIN  # the embedded mode is one local person; other modes are refused before serving
+    principal = asking()
+    if principal is None:  # signed out while the page was open, or a page that runs without the shell
+        sign_in.draw()
+        st.stop()
     try:
         require(principal, role)
     except NotAllowed as refusal:
         st.error(str(refusal), icon=":material/lock:")
         st.stop()
     return Page(services, principal, reader_timezone())
+
+
+def asking() -> Principal | None:
+    """Return who asks for this page, None when nobody is signed in; a role changed or a session ended counts at once."""
+    return console.services().principal(st.context.cookies.get(COOKIE))
 
 
 def reader_timezone() -> ZoneInfo:

@@ -26,11 +26,10 @@ def refuse_unserved_modes() -> None:
     try:
         settings = load_settings()
         logs.configure(settings.log_level, secrets=settings.secrets)
-        if settings.mode != "embedded":
+        if settings.mode == "supabase":
             raise SettingsError(
-                f"This version serves pages only in the embedded mode, and the settings ask for {settings.mode}. "
-                f"Remove {'DATABASE_URL' if settings.mode == 'postgres' else 'the SUPABASE_ settings and DATABASE_URL'} to serve; "
-                "the command line (python -m lib) works with a Postgres database."
+                "This version does not sign people in with Supabase yet. Remove the SUPABASE_ settings to serve: with DATABASE_URL alone "
+                "a team signs in with built-in accounts."
             )
     except SettingsError as error:
         print(error, file=sys.stderr)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from lib.access import Role
-from lib.ui import filters, problems, sample_notice
-from lib.ui.context import guard
+from lib.access import Principal, Role
+from lib.errors import ModeldeckError
+from lib.ui import filters, problems, sample_notice, sign_in
+from lib.ui.context import asking, console, guard
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOGO = Path(__file__).parent / "logo.svg"
@@ -29,6 +30,11 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
 Everybody may see the home page: a member sees their own calls there, and a newcomer the way to the first one.
 """
 
+TEAM_PAGES: tuple[tuple[str, str, str, str], ...] = (("Admin", "pages/admin/people.py", "People", ":material/group:"),)
+"""Pages of the modes in which a team signs in, as further rows of PAGES."""
+JOIN = "Join"
+"""Title of the page that a link to set a password leads to; no menu shows it."""
+
 SHARED_FILTERS = frozenset(title for section, _, title, _ in PAGES if section == "Observe")
 """Titles of the pages above which the shell draws the range and the filters they share."""
 
@@ -37,24 +43,56 @@ def run() -> None:
     """Draw the shell and the page the address names."""
     st.set_page_config(page_title="Modeldeck", page_icon=ICON, layout="wide")
     st.logo(str(LOGO), size="large", icon_image=str(ICON))
-    page = st.navigation(navigation())
+    team, person = _visitor()
+    signed_out = team and person is None
+    page = st.navigation(navigation(team, person), position="hidden" if signed_out else "sidebar")
     try:
-        if page.title in SHARED_FILTERS:
-            reader = guard(Role.MEMBER)
-            filters.draw(reader, page.title)
-            sample_notice.label(reader)
-        page.run()
+        if page.title == JOIN:
+            sign_in.draw_join(console.services())
+        elif signed_out:
+            sign_in.draw()
+        else:
+            if team and person is not None:
+                with st.sidebar:
+                    sign_in.draw_account(person)
+            if page.title in SHARED_FILTERS:
+                reader = guard(Role.MEMBER)
+                filters.draw(reader, page.title)
+                sample_notice.label(reader)
+            page.run()
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)
 
 
-def navigation() -> dict[str, list[st.Page]]:
-    """Return the pages by section."""
+def navigation(team: bool = False, person: Principal | None = None) -> dict[str, list[st.Page]]:
+    """Return the pages by section, those of the admins only to them; each page checks again who may open it."""
     sections: dict[str, list[st.Page]] = {}
-    for section, file, title, icon in PAGES:
-        page = st.Page(ROOT / file, title=title, icon=icon, url_path=Path(file).stem, default=file == PAGES[0][1])
+    for section, file, title, icon in (*PAGES, *TEAM_PAGES) if team else PAGES:
+        hidden = section == "Admin" and person is not None and not person.role.includes(Role.ADMIN)
+        page = st.Page(
+            ROOT / file,
+            title=title,
+            icon=icon,
+            url_path=Path(file).stem,
+            default=file == PAGES[0][1],
+            visibility="hidden" if hidden else "visible",
+        )
         sections.setdefault(section, []).append(page)
+    if team:
+        sections.setdefault("", []).append(st.Page(_join, title=JOIN, url_path="join", visibility="hidden"))
     return sections
+
+
+def _join() -> None:
+    """Stand for the page that sign_in draws, which needs no guard: the link is what admits."""
+
+
+def _visitor() -> tuple[bool, Principal | None]:
+    """Return whether a team signs in here, and who asks; a failure is left to the page, which says what to do."""
+    try:
+        return console.services().settings.mode != "embedded", asking()
+    except ModeldeckError:
+        return False, None
 
 
 def on_script_error(error: Exception) -> bool:

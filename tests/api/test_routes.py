@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 from lib import __version__
 from lib.api import ROUTES, openapi_document, routes
 from lib.api.answers import ERRORS, UNEXPECTED, answering
+from lib.api.routes import Endpoint
 from lib.errors import KeyRequired, ModeldeckError, SettingsError, StoreFault
 from lib.services import Services, open_services
 from lib.settings import load_settings
@@ -115,11 +116,11 @@ def test_an_unknown_address_of_the_api_is_404_and_not_streamlits_page() -> None:
         assert answer.json()["error"]["type"] == "not_found"
 
 
-@pytest.mark.parametrize("path", [route.path for route in ROUTES])
-def test_a_wrong_method_is_405_and_says_which_is_right(path: str) -> None:
-    answer = broken(RuntimeError()).post(path)
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.path)
+def test_a_wrong_method_is_405_and_says_which_is_right(route: Endpoint) -> None:
+    answer = broken(RuntimeError()).patch(route.path)
     assert answer.status_code == 405
-    assert answer.headers["Allow"] == "GET"
+    assert answer.headers["Allow"] == route.method
     assert answer.json()["error"]["type"] == "method_not_allowed"
 
 
