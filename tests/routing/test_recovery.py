@@ -14,12 +14,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from lib.access import LOCAL_ADMIN
+from lib.analytics import EVERYBODY, avoided, preset
 from lib.chat import Finish, Message, TextDelta, Usage
 from lib.errors import KeyRequired, ProviderError, StoreUnavailable
 from lib.routing import RoutedCall, Router
@@ -32,6 +34,7 @@ from lib.store.engine import writing
 from lib.store.schema import hint_events
 from lib.store.schema import model_compatibility_hints as hints
 from lib.store.usage_tables import llm_usage_log
+from lib.usage import Attempt
 from tests.replay import ReplayServer, Reply
 from tests.routing.desk import Desk, Scripted
 
@@ -347,6 +350,22 @@ def test_a_reset_in_the_middle_of_a_probe_is_not_undone_by_it(any_desk: Desk) ->
     assert (any_desk.hints(), ward.events()) == ([], ["reset", "probe_failed"])
 
 
+def test_a_probe_that_outlived_its_lease_leaves_the_next_ones_alone(any_desk: Desk) -> None:
+    ward = Ward(any_desk)
+    other = str(uuid4())
+
+    class Slow(Scripted):
+        def stream(self, request: Any, endpoint: str) -> Iterator[Any]:
+            with writing(any_desk.engine).begin() as connection:
+                connection.execute(sa.update(hints).values(probe_lease_by=other, probe_lease_until=NOW + HOUR))
+            yield from Scripted(refusal()).stream(request, endpoint)
+
+    ward.adapter = lambda: Slow()
+    ward.put(probe_failures=1)
+    assert ward.recovery.run()[0].outcome == "failed"
+    assert (ward.hint()["probe_lease_by"], ward.hint()["probe_failures"]) == (other, 1)
+
+
 # Once for all
 
 
@@ -525,3 +544,24 @@ def test_only_a_server_that_learns_looks_after_blacklisted_models(tmp_path: Path
     finally:
         opened.close()
     assert not opened.probes._thread.is_alive()
+
+
+def test_attempts_avoided_are_those_of_calls_that_passed_a_blacklisted_model_over(services: Services) -> None:
+    """A call whose only model is blacklisted makes the attempt after all: nothing was saved."""
+    registry = services.registry(LOCAL_ADMIN)
+    registry.set_provider("demo", settings={"pace": 0})
+    first, second = (model for model in registry.models(provider="demo", usable=True)[:2])
+    registry.update_model(first.id, fallbacks=[second.model_key])
+    pair = Pair("demo", first.model_key)
+    services.hints(LOCAL_ADMIN).blacklist(pair, "a trial")
+    now = services.clock()
+    range_ = preset("24h", now, ZoneInfo("UTC"))
+    *_, attempt = services.chat(LOCAL_ADMIN, ChatCall([Message("user", "hi")], model=first.model_key))
+    assert isinstance(attempt, Attempt)
+    assert attempt.model_key == second.model_key
+    assert [(one.model, one.blacklisted) for one in avoided(services.engine, EVERYBODY, range_)] == [(first.model_key, 1)]
+    registry.update_model(first.id, fallbacks=[])
+    *_, attempt = services.chat(LOCAL_ADMIN, ChatCall([Message("user", "hi")], model=first.model_key))
+    assert isinstance(attempt, Attempt)
+    assert attempt.model_key == first.model_key
+    assert [(one.model, one.blacklisted) for one in avoided(services.engine, EVERYBODY, range_)] == [(first.model_key, 1)]
