@@ -21,6 +21,7 @@ from typing import Any
 from uuid import uuid4
 
 from pydantic import SecretStr
+from sqlalchemy.engine import Engine
 
 from lib import logs
 from lib.chat import Message, Request, TextDelta
@@ -42,10 +43,8 @@ def measure_routed(rounds: int = 400) -> list[dict[str, Any]]:
     """Measure and return two rows of {name, ratio or milliseconds, target, details}; times in microseconds."""
     request = Request("bench-model", [Message("user", "Count to two hundred.")])
     body = json.dumps({"model": "bench-model", "messages": [{"role": "user", "content": "Count to two hundred."}], "stream": True})
-    with stream._server() as base_url, new_client() as ours, new_client() as alone, new_client() as theirs, _ledger() as ledger:
-        router = Router(
-            ledger, SqlHints(ledger._engine), lambda c: open_adapter(c.kind, base_url=c.base_url, api_key=c.api_key, client=ours)
-        )
+    with stream._server() as base_url, new_client() as ours, new_client() as alone, new_client() as theirs, _ledger() as (ledger, engine):
+        router = Router(ledger, SqlHints(engine), lambda c: open_adapter(c.kind, base_url=c.base_url, api_key=c.api_key, client=ours))
         adapter = open_adapter("openai", base_url=base_url, api_key="bench", client=alone)
         candidate = Candidate(
             *("bench", "Bench", "bench-model", "openai", "openai", "OpenAI", "chat/completions"),
@@ -119,7 +118,7 @@ def _us(seconds: list[float]) -> int:
 
 
 @contextmanager
-def _ledger() -> Iterator[Ledger]:
+def _ledger() -> Iterator[tuple[Ledger, Engine]]:
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w", encoding="utf-8") as nowhere:
         logs.configure("info", nowhere)
         engine = open_engine(SecretStr(f"sqlite:///{Path(folder) / 'bench.db'}"))
@@ -127,7 +126,7 @@ def _ledger() -> Iterator[Ledger]:
         ledger = Ledger(engine, instance_id=str(uuid4()))
         ledger.register("bench")
         try:
-            yield ledger
+            yield ledger, engine
         finally:
             engine.dispose()
             logging.getLogger().handlers.clear()
