@@ -9,6 +9,7 @@ import pytest
 from lib.chat import Image, Message, Reasoning, Request, Text, Tool, ToolCall, ToolResult
 from lib.errors import ProviderError
 from lib.providers import default_endpoint, open_adapter
+from lib.providers.anthropic_body import messages_body
 from tests.wire import body_of, sent
 
 HELLO = (Message("user", "Hello"),)
@@ -500,3 +501,11 @@ def test_what_a_protocol_cannot_carry_is_said_before_anything_is_sent(kind: str,
         with pytest.raises(ProviderError, match=sentence) as caught:
             call(request_, default_endpoint(kind))
         assert caught.value.kind == "bad-request"
+
+
+@pytest.mark.parametrize("kind", ["google_thought_signature", "cohere_plan"])
+def test_reasoning_of_these_providers_is_not_handed_to_anthropic(kind: str) -> None:
+    turn = Message("assistant", (Reasoning(opaque={"type": kind, "signature": "s"}), Text("Hi.")))
+    body = messages_body(Request("m", (*HELLO, turn)), stream=False, default_max_tokens=9)
+
+    assert body["messages"][1] == {"role": "assistant", "content": [{"type": "text", "text": "Hi."}]}

@@ -71,3 +71,30 @@ def test_an_event_without_an_end_does_not_fill_the_memory(monkeypatch: pytest.Mo
     with pytest.raises(sse.Overflow):
         for _ in range(3):
             decoder.feed(b"x" * 400)
+
+
+@pytest.mark.parametrize(
+    ("framing", "stream", "events"),
+    [
+        (sse.JsonLines, b'{"a":1}\n\r\n{"b":2}\r\n{"c":3}', [b'{"a":1}', b'{"b":2}', b'{"c":3}']),
+        (sse.DataLines, b"data: a\ndata:b\n\n: note\ndata: done\n", [b"a", b"b", b"[DONE]"]),
+    ],
+)
+def test_lines_are_events_however_they_are_cut(framing: type[sse.JsonLines], stream: bytes, events: list[bytes]) -> None:
+    for seed in range(20):
+        decoder = framing()
+        found = [event for chunk in split_at_random(stream, seed) for event in decoder.feed(chunk)] + decoder.flush()
+        assert found == [(b"", data) for data in events]
+
+
+def test_a_line_without_an_end_is_given_up() -> None:
+    decoder = sse.JsonLines()
+    with pytest.raises(sse.Overflow):
+        for _ in range(sse.MAX_EVENT // 1_000_000 + 2):
+            decoder.feed(b"x" * 1_000_000)
+
+
+def test_a_document_among_data_lines_is_kept_as_stray() -> None:
+    decoder = sse.DataLines()
+    assert decoder.feed(b'{"error": "no"}\n') == []
+    assert decoder.stray == b'{"error": "no"}'
