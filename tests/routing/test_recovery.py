@@ -23,6 +23,7 @@ from sqlalchemy.engine import Engine
 from lib.access import LOCAL_ADMIN
 from lib.analytics import EVERYBODY, avoided, preset
 from lib.chat import Finish, Message, TextDelta, Usage
+from lib.crypto import generate_encryption_key
 from lib.errors import KeyRequired, ProviderError, StoreUnavailable
 from lib.routing import RoutedCall, Router
 from lib.routing.compatibility import Compatibility, Pair
@@ -465,6 +466,18 @@ def services(tmp_path: Path, at: list[datetime]) -> Iterator[Services]:
     opened.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def any_services(request: pytest.FixtureRequest, tmp_path: Path, at: list[datetime]) -> Iterator[Services]:
+    """Services on the embedded file, then on a Postgres."""
+    given = {"MODELDECK_DATA_DIR": str(tmp_path / "data")}
+    if request.param == "postgres":
+        server = request.getfixturevalue("postgres_server")
+        given |= {"DATABASE_URL": server.url(server.create_ready()), "ENCRYPTION_KEY": generate_encryption_key()}
+    opened = open_services(load_settings(given, tmp_path), clock=lambda: at[0])
+    yield opened
+    opened.close()
+
+
 GONE = Reply(b'{"error": {"message": "The model does not exist.", "type": "invalid_request_error", "code": "model_not_found"}}', status=404)
 
 
@@ -482,28 +495,28 @@ def fail(services: Services, pair: Pair) -> None:
         list(services.chat(LOCAL_ADMIN, ChatCall([Message("user", "hi")], model=pair.model)))
 
 
-def test_a_model_that_failed_five_times_is_probed_half_an_hour_later_and_used_again(services: Services, at: list[datetime]) -> None:
+def test_a_model_that_failed_five_times_is_probed_half_an_hour_later_and_used_again(any_services: Services, at: list[datetime]) -> None:
     with ReplayServer(*[GONE] * 5, Reply(body=b"")) as server:
-        pair = connect(services, server)
+        pair = connect(any_services, server)
         for _ in range(5):
-            fail(services, pair)
+            fail(any_services, pair)
         server._replies = []  # from now on it speaks for itself
         asked = len(server.requests)
         at[0] += timedelta(minutes=29)
-        assert services.recovery.run() == []
+        assert any_services.recovery.run() == []
         assert len(server.requests) == asked
         at[0] += timedelta(minutes=1)
-        (probe,) = services.recovery.run()
+        (probe,) = any_services.recovery.run()
         assert (probe.outcome, len(server.requests)) == ("ok", asked + 1)
         sent = server.requests[-1].body
         assert max(sent.get("max_tokens") or 0, sent.get("max_completion_tokens") or 0) >= 256, "a reasoning model needs room"
         at[0] += 48 * HOUR
-        assert services.recovery.run() == []
-    with services.engine.connect() as connection:
+        assert any_services.recovery.run() == []
+    with any_services.engine.connect() as connection:
         hint = connection.execute(sa.select(hints)).mappings().one()
         row = connection.execute(sa.select(llm_usage_log).where(llm_usage_log.c.source == "probe")).mappings().one()
     assert (hint["is_blacklisted"], hint["success_count"], hint["next_probe_at"], hint["probe_failures"]) == (False, 1, None, 0)
-    assert [e for e in events(services.engine) if e != "first_success"] == ["blacklisted", "recovered", "probe_ok"]
+    assert [e for e in events(any_services.engine) if e != "first_success"] == ["blacklisted", "recovered", "probe_ok"]
     assert (row["status"], row["user_id"], row["user_name"]) == ("ok", None, "Modeldeck")
     assert row["cost_nano_usd"] > 0
     assert probe.cost_nano_usd == row["cost_nano_usd"]
