@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
@@ -13,6 +14,10 @@ from sqlalchemy.engine import Engine
 from lib.store.database import upgrade
 from lib.store.engine import open_engine
 from tests.postgres import PostgresServer, running_postgres
+
+# how long one example takes says how busy the machine is, not whether the example holds
+hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")

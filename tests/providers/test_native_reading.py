@@ -374,7 +374,8 @@ def test_a_refusal_without_a_mission_says_what_to_set_and_blames_no_model() -> N
     def answer(_: httpx.Request) -> httpx.Response:
         return httpx.Response(404, json={"status": "error", "error": "Not found"})
 
-    for settings, kind in (({}, "bad-request"), ({"mission_id": 7}, "model-incompatible")):
+    cases: tuple[tuple[dict[str, Any], str], ...] = (({}, "bad-request"), ({"mission_id": 7}, "model-incompatible"))
+    for settings, kind in cases:
         with new_client(httpx.MockTransport(answer)) as client:
             adapter = open_adapter("matchaai", base_url="http://provider.test", client=client, **settings)
             for call in (adapter.complete, lambda request, endpoint, to=adapter: list(to.stream(request, endpoint))):
