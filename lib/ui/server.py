@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 from lib import api, logs
 from lib.errors import ModeldeckError, SettingsError
 from lib.settings import Settings, load_settings
-from lib.ui import warm
+from lib.ui import sockets, warm
 from lib.ui.context import console
 
 THREADS = 400
@@ -51,6 +51,7 @@ def middleware() -> Sequence[Middleware]:
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Open the services before the first request and close them after the last."""
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+    sockets.send_at_once()
     try:
         await anyio.to_thread.run_sync(console.services)
     except ModeldeckError as error:
