@@ -47,3 +47,11 @@ def test_a_request_that_can_never_fit_the_limit_is_not_tried_again() -> None:
 def test_the_endpoint_a_provider_names_is_tried_first() -> None:
     error = ProviderError("only in v1/responses", kind="model-incompatible", suggested_endpoint="responses")
     assert decide(error, 1) == NextEndpoint("responses")
+
+
+@pytest.mark.parametrize(
+    ("kind", "verdict"), [("model-incompatible", NextCandidate()), ("bad-request", Stop()), ("rate-limit", Retry(0.5))]
+)
+def test_an_endpoint_that_cannot_serve_leaves_what_the_kind_of_error_says(kind: ErrorKind, verdict: Verdict) -> None:
+    error = ProviderError("only in v1/responses", kind=kind, suggested_endpoint="responses")
+    assert decide(error, 1, endpoint=False) == verdict
