@@ -74,9 +74,14 @@ export default function ({ parentElement, data, setTriggerValue }) {
     const clicked = event => {
         const index = event.points?.[0]?.pointIndex ?? event.points?.[0]?.pointNumber;
         if (index === undefined) return;
-        const finger = matchMedia("(hover: none)").matches;
-        if (finger && tapped !== index) tapped = index;  // the first tap shows the figures, as the mouse does by hovering
+        if (matchMedia("(hover: none)").matches) tapped = index;  // the first tap shows the figures, as the mouse does by hovering
         else tell("calls", index, index);
+    };
+    let tapX = null;
+    const touched = event => {  // the chart itself tells of a second tap only sometimes
+        const x = event.changedTouches[0].clientX;
+        if (tapped !== null && Math.abs(x - tapX) < 24 && plot?.contains(event.target)) tell("calls", tapped, tapped);
+        tapX = x;
     };
     const brushed = event => {
         if (!event?.range?.x) return;
@@ -100,10 +105,12 @@ export default function ({ parentElement, data, setTriggerValue }) {
         plot.on("plotly_selected", brushed);
     };
     const watch = new MutationObserver(listen);
+    frame.addEventListener("touchend", touched);
     watch.observe(frame, { childList: true, subtree: true });
     listen();
     return () => {
         watch.disconnect();
+        frame.removeEventListener("touchend", touched);
         leave();
     };
 }
