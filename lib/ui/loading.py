@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from lib.ui.charts import HEIGHT
+from lib.ui.charts import HEIGHT as HEIGHT
 
 KPI_ROW = 176
 """How many pixels high a row of headline figures with their trends is."""
