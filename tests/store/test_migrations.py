@@ -242,7 +242,7 @@ def test_no_call_changes_when_the_log_is_written_anew(postgres_server: PostgresS
             assert connection.scalars(same).all() == [8]
             assert connection.scalars(sa.select(hint_events.c.request_id)).all() == [rows[1]["request_id"]]
             if sqlite:
-                readable = (
+                readable: sa.Executable = (
                     sa.select(*(sa.column(c.name) for c in _spelled_log.columns)).select_from(sa.table(READABLE)).order_by(sa.column("id"))
                 )
                 plain = [dict(row) for row in connection.execute(readable).mappings()]

@@ -11,7 +11,13 @@ def test_every_card_is_there_before_the_first_is_filled() -> None:
 
         from lib.ui.loading import grid
 
-        grid(2, 200, [("One", lambda: st.caption("1")), ("Two", lambda: st.caption("2"))])
+        def fill(text: str, name: str) -> None:
+            seen.append(name)
+            st.caption(text)
+
+        seen: list[str] = []
+        st.session_state["seen"] = seen
+        grid(2, 200, [("One", lambda: fill("1", "one")), ("Two", lambda: fill("2", "two"))])
 
     at = drawn(draw)
     assert not at.exception
