@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import socket
-from pathlib import Path
+from asyncio import base_events
 
-_OPEN_FILES = Path("/dev/fd")
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def send_at_once() -> None:
-    """Turn off Nagle's algorithm on this process's TCP sockets; connections accepted from now on inherit it.
+    """Turn off Nagle's algorithm on every TCP connection that asyncio serves from now on.
 
-    asyncio does so only for sockets made with their protocol named, which Streamlit's is not.
+    asyncio does so itself, but only for sockets made with their protocol named, which Streamlit's listener is not.
     """
-    if not _OPEN_FILES.is_dir():
-        return
-    for file in list(_OPEN_FILES.iterdir()):
-        try:
-            with socket.socket(fileno=os.dup(int(file.name))) as one:
-                if one.family in _INTERNET and one.type == socket.SOCK_STREAM:
-                    one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        except OSError:  # no socket, or closed meanwhile
-            continue
+    base_events._set_nodelay = _set_nodelay  # type: ignore[attr-defined]
+
+
+def _set_nodelay(one: socket.socket) -> None:
+    if one.family in _INTERNET and one.type == socket.SOCK_STREAM:
+        one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
