@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN_READY := .venv/.run-ready
 DEV_READY := .venv/.dev-ready
+STACK_READY := tests/stack/node_modules/.package-lock.json
 
-.PHONY: run test check bench screenshots lock
+.PHONY: run test check bench screenshots stack lock
 
 run: $(RUN_READY)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -26,6 +27,10 @@ bench: $(DEV_READY)
 screenshots: $(DEV_READY)
 	$(BIN)/python -m tests.browser.screenshots
 
+# Runs a small Supabase of its own for development: Postgres, PostgREST, auth; prints its settings and accounts.
+stack: $(DEV_READY) $(STACK_READY)
+	@$(BIN)/python -m tests.stack --demo
+
 # Writes both lock files again from pyproject.toml; needs uv on the PATH.
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.lock
@@ -38,4 +43,8 @@ $(RUN_READY): requirements.lock
 
 $(DEV_READY): requirements-dev.lock $(RUN_READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+$(STACK_READY): tests/stack/package-lock.json
+	npm ci --prefix tests/stack --ignore-scripts --no-audit --no-fund --loglevel=error
 	touch $@

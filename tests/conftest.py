@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from lib.store.database import upgrade
 from lib.store.engine import open_engine
 from tests.postgres import PostgresServer, running_postgres
+from tests.stack.stack import Stack, running_stack
 
 # how long one example takes says how busy the machine is, not whether the example holds
 hypothesis.settings.register_profile("house", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -25,6 +26,13 @@ def postgres_server() -> Iterator[PostgresServer]:
     """A running Postgres cluster, started when the first test asks for it."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A small Supabase (Postgres, PostgREST, auth and gateway) with today's migrations, started when first asked for."""
+    with running_stack() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
