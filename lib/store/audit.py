@@ -21,7 +21,7 @@ FIRST_HASH = "0" * 64
 AUDIT_LOCK = 7310945
 """The advisory lock under which the chain grows on Postgres; taken before any row is locked, it cannot be part of a deadlock."""
 _EXACT = 2**53
-_NOISE = frozenset({"created_at", "updated_at", "version", "last_seen_at", "preferences"})
+NOISE = frozenset({"created_at", "updated_at", "version", "last_seen_at", "preferences"})
 
 
 def append_audit(
@@ -39,7 +39,7 @@ def append_audit(
     """
     old, new = _plain(before), _plain(after)
     if before is not None and after is not None:
-        changed = {name for name in new if name not in _NOISE and new[name] != old.get(name)}
+        changed = {name for name in new if name not in NOISE and new[name] != old.get(name)}
         if not changed:
             return
         old, new = {n: old.get(n) for n in sorted(changed)}, {n: new[n] for n in sorted(changed)}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,14 +12,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import InvalidValue, StaleVersion
 from lib.store.audit import AUDITED, append_audit, lock_audit
-from lib.store.base import Actor, Change, Delete, Insert, Is, Row, Update, Upsert, Where
+from lib.store.base import Actor, Change, Delete, Insert, Row, Update, Upsert, Where
+from lib.store.checks import column_of, conditions, conflict_target, key_of, table_of
 from lib.store.engine import writing
 from lib.store.faults import store_faults
-from lib.store.schema import metadata
 from lib.store.values import checked
-
-TABLES = frozenset({"llm_providers", "llm_models", "llm_model_prices", "profiles", "conversations", "llm_messages", "comparisons", "votes"})
-"""What users reach through a Store; the server's own tables are not among them."""
 
 Clock = Callable[[], datetime]
 Function = Callable[[Connection, Mapping[str, Any]], Any]
@@ -51,11 +47,11 @@ class SqlStore:
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Row]:
-        source = _table(table)
-        picked = [_column(source, name) for name in columns] if columns else [source]
+        source = table_of(table)
+        picked = [column_of(source, name) for name in columns] if columns else [source]
         query = sa.select(*picked).where(*_conditions(source, where or {}))
         for name in order_by:
-            column = _column(source, name.removeprefix("-"))
+            column = column_of(source, name.removeprefix("-"))
             query = query.order_by((column.desc() if name.startswith("-") else column.asc()).nulls_last())
         if limit is not None:
             query = query.limit(limit)
@@ -65,7 +61,7 @@ class SqlStore:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def count(self, table: str, *, where: Where | None = None) -> int:
-        source = _table(table)
+        source = table_of(table)
         with store_faults(), self._reader.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(source).where(*_conditions(source, where or {}))) or 0
 
@@ -109,7 +105,7 @@ class SqlStore:
                 return []
 
     def _insert(self, connection: Connection, change: Insert) -> list[Row]:
-        source = _table(change.table)
+        source = table_of(change.table)
         stored = []
         for values in change.rows:
             row = _one(connection, sa.insert(source).values(self._stamped(source, values)).returning(source))
@@ -118,12 +114,12 @@ class SqlStore:
         return stored
 
     def _upsert(self, connection: Connection, change: Upsert) -> list[Row]:
-        source = _table(change.table)
+        source = table_of(change.table)
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
         stored = []
         for values in change.rows:
             stamped = self._stamped(source, values)
-            target = _conflict_target(source, change.on, stamped)
+            target = conflict_target(source, change.on, stamped)
             query = sa.select(source).where(*_conditions(source, {name: stamped.get(name) for name in target.key})).with_for_update()
             before = connection.execute(query).mappings().first()
             statement: Any = dialect.insert(source).values(stamped)
@@ -141,16 +137,16 @@ class SqlStore:
         return stored
 
     def _update(self, connection: Connection, change: Update) -> list[Row]:
-        source = _table(change.table)
+        source = table_of(change.table)
         before = self._matching(connection, source, change.where, change.version)
         if not before:
             return []
-        values = {name: checked(_column(source, name), value) for name, value in change.values.items()}
+        values = {name: checked(column_of(source, name), value) for name, value in change.values.items()}
         if "updated_at" in source.c:
             values.setdefault("updated_at", self._clock())
         if "version" in source.c:
             values["version"] = source.c.version + 1
-        key = _key(source)
+        key = key_of(source)
         stored = []
         for row in before:
             after = _one(connection, sa.update(source).where(*(source.c[k] == row[k] for k in key)).values(values).returning(source))
@@ -159,9 +155,9 @@ class SqlStore:
         return stored
 
     def _delete(self, connection: Connection, change: Delete) -> list[Row]:
-        source = _table(change.table)
+        source = table_of(change.table)
         before = self._matching(connection, source, change.where, change.version)
-        key = _key(source)
+        key = key_of(source)
         for row in before:
             connection.execute(sa.delete(source).where(*(source.c[k] == row[k] for k in key)))
             self._audit(connection, "delete", source, row, None)
@@ -171,7 +167,7 @@ class SqlStore:
         """Read and lock the rows a change will touch; refuse an empty where and a stale version."""
         if not where:
             raise InvalidValue(f"Refusing to change every row of {source.name}: say which ones.")
-        query = sa.select(source).where(*_conditions(source, where)).order_by(*(source.c[k] for k in _key(source))).with_for_update()
+        query = sa.select(source).where(*_conditions(source, where)).order_by(*(source.c[k] for k in key_of(source))).with_for_update()
         rows = [dict(row) for row in connection.execute(query).mappings()]
         if version is not None and "version" not in source.c:
             raise InvalidValue(f"The rows of {source.name} carry no version.")
@@ -180,7 +176,7 @@ class SqlStore:
         return rows
 
     def _stamped(self, source: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:
-        stamped = {name: checked(_column(source, name), value) for name, value in values.items()}
+        stamped = {name: checked(column_of(source, name), value) for name, value in values.items()}
         for name in ("created_at", "updated_at"):
             if name in source.c:
                 stamped.setdefault(name, self._clock())
@@ -191,52 +187,10 @@ class SqlStore:
             append_audit(connection, self._clock(), self._actor, f"{source.name}.{action}", source, before, after)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """What an upsert clashes on: a unique index's columns, the condition it is limited to, and the columns that find the row."""
-
-    columns: list[str]
-    where: Any
-    key: list[str]
-
-
-def _conflict_target(source: sa.Table, on: Sequence[str], values: Mapping[str, Any]) -> _Target:
-    """Pick the unique index for a row; global and owned rows are kept apart by two indexes, each limited to its kind."""
-    given = {name for name in on if values.get(_column(source, name).name) is not None}
-    for constraint in source.constraints:
-        if isinstance(constraint, sa.UniqueConstraint | sa.PrimaryKeyConstraint) and {c.name for c in constraint.columns} == set(on):
-            return _Target(list(on), None, list(on))
-    for index in source.indexes:
-        where = index.dialect_options["sqlite"]["where"]
-        limited, _, is_null = ("", "", "") if where is None else str(where).partition(" IS ")
-        fits = not limited or (values.get(limited) is None) == (is_null == "NULL")
-        columns = [column.name for column in index.columns]
-        if index.unique and set(columns) == given and fits:
-            return _Target(columns, where, [*columns, limited] if limited and limited not in columns else columns)
-    raise InvalidValue(f"Rows of {source.name} are not told apart by {' and '.join(on) or 'nothing'}.")
-
-
 def _lock(connection: Connection, changes: Sequence[Change]) -> None:
     """Queue for the audit log before touching a row: taken later, two changes could wait for each other for ever."""
     if any(change.table in AUDITED for change in changes):
         lock_audit(connection)
-
-
-def _table(name: str) -> sa.Table:
-    if name not in TABLES:
-        raise InvalidValue(f"There is no table named {name} here.")
-    return metadata.tables[name]
-
-
-def _column(table: sa.Table, name: str) -> sa.Column[Any]:
-    try:
-        return table.c[name]
-    except KeyError:
-        raise InvalidValue(f"{table.name} has no column named {name}.", field=name) from None
-
-
-def _key(table: sa.Table) -> list[str]:
-    return [column.name for column in table.primary_key.columns]
 
 
 def _one(connection: Connection, statement: Any) -> Row:
@@ -257,28 +211,4 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 def _conditions(table: sa.Table, where: Where) -> list[Any]:
-    conditions = []
-    for name, wanted in where.items():
-        column = _column(table, name)
-        if not isinstance(wanted, Is):
-            wanted = (
-                Is("is_null", True)
-                if wanted is None
-                else Is("in", wanted)
-                if isinstance(wanted, list | tuple | set | frozenset)
-                else Is("eq", wanted)
-            )
-        if wanted.operator not in _OPERATORS:
-            raise InvalidValue(f"There is no comparison named {wanted.operator}.")
-        conditions.append(_OPERATORS[wanted.operator](column, _comparable(column, wanted)))
-    return conditions
-
-
-def _comparable(column: sa.Column[Any], wanted: Is) -> Any:
-    if wanted.operator == "is_null":
-        return bool(wanted.value)
-    if wanted.operator == "in":
-        return [checked(column, value) for value in wanted.value]
-    if wanted.operator == "ilike":
-        return str(wanted.value)
-    return checked(column, wanted.value)
+    return [_OPERATORS[wanted.operator](column, wanted.value) for column, wanted in conditions(table, where)]
