@@ -42,7 +42,7 @@ def stack(*, default_grants: bool = False, auth: dict[str, Any] | None = None) -
 
 @contextmanager
 def _serving(app: Starlette) -> Iterator[str]:
-    with socket.socket() as listening:
+    with socket.socket(proto=socket.IPPROTO_TCP) as listening:  # named, or asyncio leaves small answers waiting for 40 ms
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
