@@ -48,6 +48,9 @@ StoreFault = Literal[
     "missing-schema",
     "older-schema",
     "newer-schema",
+    "refused-key",
+    "paused",
+    "busy",
 ]
 
 TRANSIENT_KINDS: frozenset[ErrorKind] = frozenset({"timeout", "network", "rate-limit"})

@@ -17,8 +17,12 @@ _SENTENCES: dict[StoreFault, str] = {
     "unreachable": "The database does not answer. Check that its server runs and that DATABASE_URL is right.",
     "missing-schema": "The database has no Modeldeck tables yet. Run: python -m lib db upgrade",
     "older-schema": "The database was made by an older Modeldeck. Run: python -m lib db upgrade",
+    "refused-key": "Supabase refuses the API key. Copy SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY again from its API settings.",
+    "paused": "The Supabase project is paused. Restore it in its dashboard, then try again.",
+    "busy": "Supabase limits how often it may be asked. Wait a minute, then try again.",
     "newer-schema": "The database was made by a newer Modeldeck. Update Modeldeck, or point it at another database.",
 }
+STALE_SENTENCE = "Somebody changed or removed this in the meantime. Reload to see the current state, then try again."
 _SQLITE_CODES: tuple[tuple[str, StoreFault], ...] = (
     ("SQLITE_BUSY", "locked"),
     ("SQLITE_LOCKED", "locked"),
@@ -112,10 +116,15 @@ def sqlite_fault(error: BaseException | None) -> StoreFault | None:
 
 
 def _refused(error: sqlalchemy.exc.IntegrityError) -> InvalidValue:
-    text = str(error.orig).lower()
+    return refusal(str(error.orig), _blamed(error))
+
+
+def refusal(said: str, blamed: str | None) -> InvalidValue:
+    """Return the error for a constraint's refusal, by what the database said of it and the column it blames."""
+    text = said.lower()
     for sign, sentence in _REFUSALS:
         if sign in text:
-            return InvalidValue(sentence, field=_blamed(error))
+            return InvalidValue(sentence, field=blamed)
     return InvalidValue("A value is not one of those allowed.")
 
 

@@ -15,7 +15,7 @@ from lib.store.audit import AUDITED, append_audit, lock_audit
 from lib.store.base import Actor, Change, Delete, Insert, Row, Update, Upsert, Where
 from lib.store.checks import column_of, conditions, conflict_target, key_of, table_of
 from lib.store.engine import writing
-from lib.store.faults import store_faults
+from lib.store.faults import STALE_SENTENCE, store_faults
 from lib.store.values import checked
 
 Clock = Callable[[], datetime]
@@ -172,7 +172,7 @@ class SqlStore:
         if version is not None and "version" not in source.c:
             raise InvalidValue(f"The rows of {source.name} carry no version.")
         if version is not None and (not rows or any(row["version"] != version for row in rows)):
-            raise StaleVersion("Somebody changed or removed this in the meantime. Reload to see the current state, then try again.")
+            raise StaleVersion(STALE_SENTENCE)
         return rows
 
     def _stamped(self, source: sa.Table, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,8 +87,8 @@ def _where(given: str) -> str:
       END, ' AND '), 'true') INTO chosen FROM jsonb_array_elements({given}) AS c;"""
 
 
-_PRECISE = """(SELECT jsonb_agg(r || coalesce((SELECT jsonb_object_agg(key, value #>> '{}') FROM jsonb_each(r)
-        WHERE key = ANY (exact) AND jsonb_typeof(value) = 'number'), '{}') ORDER BY place) FROM jsonb_array_elements(%s) WITH ORDINALITY AS p(r, place))"""
+_PRECISE = """(SELECT jsonb_agg(p.r || coalesce((SELECT jsonb_object_agg(e.k, e.v #>> '{}') FROM jsonb_each(p.r) AS e(k, v)
+        WHERE e.k = ANY (exact) AND jsonb_typeof(e.v) = 'number'), '{}') ORDER BY p.place) FROM jsonb_array_elements(%s) WITH ORDINALITY AS p(r, place))"""
 
 
 def _read_rows() -> str:
