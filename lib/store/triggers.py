@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lib.store import triggers_postgres, triggers_sqlite
+from lib.store import supabase_guards, triggers_postgres, triggers_sqlite
 
 PREFIX = "trg_"
 """Every trigger's name begins so; one with this prefix that is not ours any more is removed."""
@@ -32,6 +32,8 @@ def remove(connection: Connection) -> None:
             connection.exec_driver_sql(f"DROP VIEW IF EXISTS public.{view}")
         for name, table in connection.execute(_PG_TRIGGERS).all():
             connection.exec_driver_sql(f"DROP TRIGGER {name} ON public.{table}")
+        if supabase_guards.present(connection):
+            supabase_guards.remove(connection)
         return
     for kind, name, _ in connection.execute(_SQLITE_OBJECTS).all():
         connection.exec_driver_sql(f"DROP {kind} {name}")
@@ -66,14 +68,21 @@ def _sqlite_state(connection: Connection) -> list[tuple[str, str, str]]:
 
 def _install_postgres(connection: Connection) -> None:
     remove(connection)
-    for name, body in triggers_postgres.functions().items():
-        connection.exec_driver_sql(
-            f"CREATE OR REPLACE FUNCTION private.{name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $${body}$$"
-        )
-    for trigger in triggers_postgres.triggers():
-        connection.exec_driver_sql(trigger.statement)
-    for name, query in triggers_postgres.views().items():
-        connection.exec_driver_sql(f"CREATE VIEW public.{name} WITH (security_invoker = true) AS {query}")
+    for statement in postgres_statements():
+        connection.exec_driver_sql(statement)
+    if supabase_guards.present(connection):
+        supabase_guards.install(connection)
+
+
+def postgres_statements() -> list[str]:
+    """Return what makes every function, trigger and view on Postgres, where none of the triggers and views are there."""
+    made = [
+        f"CREATE OR REPLACE FUNCTION private.{name}() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $${body}$$"
+        for name, body in triggers_postgres.functions().items()
+    ]
+    made.extend(trigger.statement for trigger in triggers_postgres.triggers())
+    made.extend(f"CREATE VIEW public.{name} WITH (security_invoker = true) AS {query}" for name, query in triggers_postgres.views().items())
+    return made
 
 
 def _postgres_state(connection: Connection) -> list[tuple[str, str, str]]:

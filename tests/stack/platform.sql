@@ -8,6 +8,7 @@ CREATE ROLE authenticator LOGIN NOINHERIT;
 CREATE ROLE supabase_auth_admin LOGIN NOINHERIT CREATEROLE;
 GRANT anon, authenticated, service_role TO authenticator;
 GRANT anon, authenticated, service_role TO postgres;
+ALTER ROLE postgres SET search_path = "$user", public, extensions;
 ALTER ROLE supabase_auth_admin SET search_path = auth;
 ALTER ROLE anon SET statement_timeout = '3s';
 ALTER ROLE authenticated SET statement_timeout = '8s';

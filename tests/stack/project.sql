@@ -2,6 +2,11 @@
 -- come from the auth server itself.
 CREATE SCHEMA extensions AUTHORIZATION postgres;
 CREATE EXTENSION pgcrypto SCHEMA extensions;
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_available_extensions WHERE name = 'plpgsql_check') THEN
+        CREATE EXTENSION plpgsql_check SCHEMA extensions;
+    END IF;
+END $$;
 GRANT USAGE ON SCHEMA extensions TO anon, authenticated, service_role;
 ALTER SCHEMA public OWNER TO postgres;
 GRANT USAGE ON SCHEMA public TO anon, authenticated, service_role;

@@ -1,4 +1,7 @@
-"""Alembic's entry: runs the migrations on the connection, and in the transaction, that the caller hands in."""
+"""Alembic's entry: runs the migrations on the connection, and in the transaction, that the caller hands in.
+
+Offline it writes them as SQL for Postgres, which lib.store.supabase_migrations makes files of.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,10 @@ from lib.store.usage_tables import sqlite_metadata
 
 
 def run() -> None:
+    if context.is_offline_mode():
+        context.configure(dialect_name="postgresql", literal_binds=True, transactional_ddl=False, version_table_schema=PRIVATE)
+        context.run_migrations()
+        return
     connection: sa.Connection = context.config.attributes["connection"]
     postgres = connection.dialect.name == "postgresql"
     if postgres:
