@@ -8,11 +8,13 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
 from lib.store.database import upgrade
 from lib.store.engine import open_engine
+from tests.browser.conftest import FLAGS, chromium
 from tests.postgres import PostgresServer, running_postgres
 from tests.stack.stack import Stack, running_stack
 
@@ -70,3 +72,13 @@ def database_engine(request: pytest.FixtureRequest) -> Engine:
     """A database with today's schema, once embedded and once on a real Postgres."""
     engine: Engine = request.getfixturevalue(f"{request.param}_engine")
     return engine
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium from the system, one for the session; Playwright's own download is not needed."""
+    executable = chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()

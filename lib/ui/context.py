@@ -64,7 +64,6 @@ class Page:
 
 def guard(role: Role) -> Page:
     """Admit the principal to a page, or say why not and stop; every page calls this first."""
-    services = console.services()
     principal = asking()
     if principal is None:  # signed out while the page was open, or a page that runs without the shell
         sign_in.draw()
@@ -74,12 +73,17 @@ def guard(role: Role) -> Page:
     except NotAllowed as refusal:
         st.error(str(refusal), icon=":material/lock:")
         st.stop()
-    return Page(services, principal, reader_timezone())
+    return Page(services(), principal, reader_timezone())
+
+
+def services() -> Services:
+    """Return the process's services; raises SettingsError or StoreUnavailable with the sentence to show."""
+    return console.services()
 
 
 def asking() -> Principal | None:
     """Return who asks for this page, None when nobody is signed in; a role changed or a session ended counts at once."""
-    return console.services().principal(st.context.cookies.get(COOKIE))
+    return services().principal(st.context.cookies.get(COOKIE))
 
 
 def reader_timezone() -> ZoneInfo:

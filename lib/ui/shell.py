@@ -9,7 +9,7 @@ import streamlit as st
 from lib.access import Principal, Role
 from lib.errors import ModeldeckError
 from lib.ui import filters, problems, sample_notice, sign_in
-from lib.ui.context import asking, console, guard
+from lib.ui.context import asking, guard, services
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOGO = Path(__file__).parent / "logo.svg"
@@ -48,7 +48,7 @@ def run() -> None:
     page = st.navigation(navigation(team, person), position="hidden" if signed_out else "sidebar")
     try:
         if page.title == JOIN:
-            sign_in.draw_join(console.services())
+            sign_in.draw_join(services())
         elif signed_out:
             sign_in.draw()
         else:
@@ -90,7 +90,7 @@ def _join() -> None:
 def _visitor() -> tuple[bool, Principal | None]:
     """Return whether a team signs in here, and who asks; a failure is left to the page, which says what to do."""
     try:
-        return console.services().settings.mode != "embedded", asking()
+        return services().settings.mode != "embedded", asking()
     except ModeldeckError:
         return False, None
 

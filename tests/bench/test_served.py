@@ -12,9 +12,6 @@ from tests.bench import served
 from tests.bench.filling import kept
 from tests.bench.reruns import SPANS
 from tests.bench.served import measure_drawn, measure_start_and_memory
-from tests.browser.conftest import browser
-
-__all__ = ["browser"]
 
 
 def test_every_page_is_visited_and_those_with_a_range_in_each() -> None:

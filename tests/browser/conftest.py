@@ -1,4 +1,4 @@
-"""A real Chromium, one for the session and a fresh profile for each test."""
+"""How Chromium is started, and a fresh profile of it for each test."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.machine import absent
 
@@ -31,16 +31,6 @@ def chromium() -> str:
     """Return where the system's Chromium is."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     return found or absent("Chromium is not installed; install the package chromium to run these tests.")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium from the system; Playwright's own download is not needed."""
-    executable = chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_a_chosen_call_opens_its_receipt_with_every_attempt(filled: Deck) -> Non
 
 
 def test_a_member_lists_only_calls_of_their_own_and_nobodys_name(filled: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "LOCAL_ADMIN", Principal(DEAD, "Mia", Role.MEMBER))
+    monkeypatch.setattr(context, "asking", lambda: Principal(DEAD, "Mia", Role.MEMBER))
     at = filled.open("requests", **{"by-user": "No user"})
     clean(at)
     assert not at.dataframe

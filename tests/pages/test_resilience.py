@@ -134,7 +134,7 @@ def test_the_blacklist_follows_the_filters_and_stands_without_calls(deck: Deck) 
 
 def test_a_member_is_told_nothing_of_other_peoples_errors(filled: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
     blacklisted(filled, datetime.now(UTC))
-    monkeypatch.setattr(context, "LOCAL_ADMIN", Principal(str(UUID(int=77)), "Mia", Role.MEMBER))
+    monkeypatch.setattr(context, "asking", lambda: Principal(str(UUID(int=77)), "Mia", Role.MEMBER))
     at = filled.open("resilience")
     text = clean(at)
     assert "No such model" not in text and "three times" not in text

@@ -63,14 +63,14 @@ def test_every_page_can_be_walked_to_from_every_other_in_one_session(filled: Dec
 def test_without_the_role_there_is_the_sentence_and_nothing_of_the_page(
     filled: Deck, page: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context, "LOCAL_ADMIN", MIA)
+    monkeypatch.setattr(context, "asking", lambda: MIA)
     at = filled.open(page)
     assert [e.value for e in at.error] == [sentence]
     assert set(words(at).splitlines()) == {sentence, ":material/lock:"}
 
 
 def test_a_member_sees_only_calls_of_their_own(filled: Deck, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(context, "LOCAL_ADMIN", MIA)
+    monkeypatch.setattr(context, "asking", lambda: MIA)
     at = filled.open("usage")
     clean(at)
     assert at.info[0].value.startswith("No calls in the last 7 days.")

@@ -82,7 +82,7 @@ def test_an_unusable_database_is_a_page_with_a_way_back() -> None:
 
 
 def test_every_page_of_the_sidebar_exists_under_an_address_of_its_own() -> None:
-    files = [file for _, file, _, _ in shell.PAGES]
+    files = [file for _, file, _, _ in (*shell.PAGES, *shell.TEAM_PAGES)]
     assert all((ROOT / file).is_file() for file in files)
     assert len({Path(file).stem for file in files}) == len(files)
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "pages").rglob("*.py")} == set(files)
@@ -185,11 +185,6 @@ def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     ("settings", "sentence"),
     [
         (
-            {"DATABASE_URL": POSTGRES, "ENCRYPTION_KEY": SECRET},
-            "This version serves pages only in the embedded mode, and the settings ask for postgres. Remove DATABASE_URL to serve; "
-            "the command line (python -m lib) works with a Postgres database.",
-        ),
-        (
             {
                 "DATABASE_URL": POSTGRES,
                 "ENCRYPTION_KEY": SECRET,
@@ -197,8 +192,8 @@ def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
                 "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x",
                 "SUPABASE_SECRET_KEY": SECRET,
             },
-            "This version serves pages only in the embedded mode, and the settings ask for supabase. "
-            "Remove the SUPABASE_ settings and DATABASE_URL to serve; the command line (python -m lib) works with a Postgres database.",
+            "This version does not sign people in with Supabase yet. Remove the SUPABASE_ settings to serve: with DATABASE_URL alone "
+            "a team signs in with built-in accounts.",
         ),
         (
             {"DATABASE_URL": POSTGRES},
