@@ -287,6 +287,6 @@ def _fold(engine: Engine, owner: str) -> None:
 
 
 def _seed_when_empty(services: Services) -> None:
-    if not services.store(_SYSTEM).count("llm_providers"):
+    if not services.store(_SYSTEM).count("llm_models"):  # Supabase's seed.sql brings providers alone
         result = services.registry(_SYSTEM).seed()
         get_logger("services").info("registry.seeded", models=len(result.added))
