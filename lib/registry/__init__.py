@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from lib.registry.bulk import BulkChange, BulkPlan, BulkUndo
+from lib.registry.lifecycle import Dependents
 from lib.registry.registry import Registry
 from lib.registry.seeding import SeedResult
 from lib.registry.transfer import ImportResult
 from lib.registry.values import CAPABILITIES, Model, Provider
 
-__all__ = ["CAPABILITIES", "ImportResult", "Model", "Provider", "Registry", "SeedResult"]
+__all__ = [
+    "CAPABILITIES",
+    "BulkChange",
+    "BulkPlan",
+    "BulkUndo",
+    "Dependents",
+    "ImportResult",
+    "Model",
+    "Provider",
+    "Registry",
+    "SeedResult",
+]

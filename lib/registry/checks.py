@@ -28,6 +28,26 @@ def provider_values(given: Mapping[str, Any]) -> Values:
     return _checked(given, _PROVIDER_FIELDS, "provider")
 
 
+def model_problems(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with model fields, a sentence by field; empty when all of them can be stored."""
+    return _problems(given, model_values)
+
+
+def provider_problems(given: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong with provider fields, a sentence by field; empty when all of them can be stored."""
+    return _problems(given, provider_values)
+
+
+def _problems(given: Mapping[str, Any], check: Callable[[Mapping[str, Any]], Values]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in given.items():
+        try:
+            check({name: value})
+        except InvalidValue as error:
+            found[error.field or name] = str(error)
+    return found
+
+
 def base_url_value(value: Any) -> str | None:
     """Return a base URL as it is stored, None for an empty one; raise InvalidValue for what a client must not be sent to."""
     if value is None or value == "":
@@ -101,6 +121,12 @@ def _size(name: str, value: Any) -> int | None:
     return value
 
 
+def _place(name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**31:
+        raise InvalidValue(f"{_spoken(name)} is a whole number, 0 or more; the smallest comes first.", field=name)
+    return value
+
+
 def _capabilities(name: str, value: Any) -> dict[str, bool]:
     named = {c: bool(has) for c, has in value.items()} if isinstance(value, Mapping) else dict.fromkeys(_names(name, value), True)
     unknown = sorted(set(named) - set(CAPABILITIES))
@@ -151,6 +177,7 @@ _MODEL_FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "is_active": _flag,
     "is_available": _flag,
     "hidden": _flag,
+    "display_order": _place,
 }
 _PROVIDER_FIELDS: Mapping[str, Callable[[str, Any], Any]] = {
     "slug": _slug,

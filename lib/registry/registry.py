@@ -7,20 +7,22 @@ from datetime import datetime
 from typing import Any
 
 from lib.access import Principal, Role, require
-from lib.credentials import KeyRing
+from lib.credentials import Holder, KeyRing
 from lib.errors import InvalidValue, StaleVersion, UnknownModel
 from lib.pricing import Price, price_history
 from lib.pricing import catalogue as price_catalogue
 from lib.pricing.prices import adding, check_price
 from lib.providers.catalog import KINDS
-from lib.registry import seeding, transfer
+from lib.registry import bulk, lifecycle, seeding, transfer
 from lib.registry.builtin_models import FIRST_DEMO_ORDER
 from lib.registry.builtin_providers import catalogue_reference
+from lib.registry.bulk import BulkChange, BulkPlan, BulkUndo
 from lib.registry.checks import model_values, provider_values
+from lib.registry.lifecycle import Dependents
 from lib.registry.reader import MODELS, PROVIDERS, REAL, Reader
 from lib.registry.values import Model, Provider
 from lib.settings import Settings
-from lib.store.base import Change, Store, Update
+from lib.store.base import Actor, Change, Store, Update
 from lib.store.sql import utc_now
 
 _GONE = "This model is not here any more. Reload to see the current list."
@@ -113,10 +115,46 @@ class Registry(Reader):
             raise UnknownModel(_GONE)
         return self.get(model_id)
 
-    def delete_model(self, model_id: int, *, version: int | None = None) -> None:
-        """Remove a model and its prices; its calls stay in the log."""
+    def duplicate_model(self, model_id: int) -> Model:
+        """Add a copy of a model, switched off, right behind it, with its prices from now on, and return it."""
         self._present([model_id])
-        self._store.delete(MODELS, where={"id": model_id}, version=version)
+        return self.get(lifecycle.duplicate(self._store, model_id, self._clock(), self._principal.name))
+
+    def dependents(self, model_id: int) -> Dependents:
+        """Return what refers to a model, to be named before it is deleted."""
+        self._present([model_id])
+        return lifecycle.dependents(self._store, self.get(model_id), self.models())
+
+    def delete_model(self, model_id: int, *, version: int | None = None) -> None:
+        """Remove a model and its prices, and take it out of the fallbacks of others; its calls stay in the log."""
+        self._present([model_id])
+        model = self.get(model_id)
+        self._store.apply(lifecycle.deletion(model, self.models(), version))
+        self._keys.remove_key(
+            model.provider, Actor(self._principal.name, self._principal.user_id or None), holder=Holder("model", model_id=model_id)
+        )
+
+    def plan(self, ids: Sequence[int], change: BulkChange) -> BulkPlan:
+        """Return what a change of several models would do to each; nothing is written."""
+        self._present(ids)
+        wanted = set(ids)
+        return bulk.plan([model for model in self.models() if model.id in wanted], change)
+
+    def apply(self, plan: BulkPlan) -> BulkUndo:
+        """Carry out a plan in one transaction, and return what takes it back.
+
+        Raises StaleVersion, with nothing written, when somebody changed one of its models since it was planned.
+        """
+        self._present([edit.model_id for edit in plan.edits])
+        return bulk.carry_out(self._store, plan, self._clock(), self._principal.name)
+
+    def undo(self, undo: BulkUndo) -> int:
+        """Take a change of several models back, all or none, and return how many; a price becomes what it was, dated now.
+
+        Raises StaleVersion when somebody changed one of them since.
+        """
+        self._present([edit.model_id for edit in undo.edits])
+        return bulk.take_back(self._store, undo, self._clock(), self._principal.name)
 
     def set_price(self, model_id: int, price: Price, *, valid_from: datetime | None = None) -> None:
         """Add a price in force from a moment on (now unless given); earlier prices stay for earlier calls."""
@@ -147,6 +185,22 @@ class Registry(Reader):
             raise StaleVersion("This provider is not here any more. Reload to see the current list.")
         return self.provider(values.get("slug", slug))
 
+    def delete_provider(self, slug: str) -> None:
+        """Remove a provider that has no models, and its key with it; raise InvalidValue while it has some."""
+        require(self._principal, Role.ADMIN)
+        provider = self.provider(slug)
+        if count := self._store.count(MODELS, where={"provider_id": provider.id}):
+            raise InvalidValue(f"{provider.display_name} still has {count} models; delete them or switch the provider off instead.")
+        if provider.owner_id is None:
+            self._keys.remove_system_key(provider, self._actor())
+        self._store.delete(PROVIDERS, where={"id": provider.id})
+
+    def known_price(self, kind: str, upstream_id: str) -> Price | None:
+        """Return what the catalogue charges for a model of a kind of provider today; None when it knows none."""
+        reference = catalogue_reference(kind, upstream_id)
+        found = self._catalogue([reference], self._clock()).get(reference) if reference else None
+        return found.price if found else None
+
     def seed(self) -> seeding.SeedResult:
         """Put back missing built-in providers, models and prices; nothing that is there is changed."""
         require(self._principal, Role.ADMIN)
@@ -173,6 +227,9 @@ class Registry(Reader):
         if len(found) != len(wanted):
             raise UnknownModel(_GONE)
         return wanted
+
+    def _actor(self) -> Actor:
+        return Actor(self._principal.name, self._principal.user_id or None)
 
     def _last_order(self) -> int:
         """Return the greatest display order before the demo models, which stay last."""

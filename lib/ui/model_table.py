@@ -12,12 +12,14 @@ import streamlit as st
 from lib.registry import Model
 from lib.registry.values import SWITCHED_OFF
 from lib.ui.capabilities import CAPABILITIES, labels
+from lib.ui.context import Page
 from lib.ui.format import MISSING
 
 OFF_BUTTON, ON_BUTTON = ":material/toggle_off: Off", ":material/toggle_on: On"
 USABLE, OFF, BLOCKED = "Usable", "Off", "Needs attention"
 STATUSES = (USABLE, OFF, BLOCKED)
 _COLORS = ("green", "gray", "orange")
+_KNOWN = "models-known"
 
 
 def status(model: Model) -> str:
@@ -36,7 +38,20 @@ def matches(model: Model, *, search: str, providers: Sequence[str], statuses: Se
     )
 
 
-def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
+def known(page: Page) -> list[Model]:
+    """Return every model, read again only when one of them, its provider, price or key changed, or an hour has begun.
+
+    Reading two thousand takes longer than drawing them, and most runs of the page only filter or choose.
+    """
+    revision = page.registry.revision(), page.principal.user_id, page.services.clock().replace(minute=0, second=0, microsecond=0)
+    held = st.session_state.get(_KNOWN)
+    if held is None or held[0] != revision:
+        held = st.session_state[_KNOWN] = revision, page.registry.models()
+    models: list[Model] = held[1]
+    return models
+
+
+def draw(models: Sequence[Model], *, key: str, on_toggle: Any, on_open: Any) -> list[int]:
     """Draw the table and return the positions of the chosen rows."""
     _follow(models, key)
     frame = pd.DataFrame([_row(model) for model in models])
@@ -52,7 +67,9 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any) -> list[int]:
         alt="Models with their provider, state, capabilities and prices",
         column_config={
             "switch": st.column_config.ButtonColumn("Switch", key=f"{key}-switch", on_click=on_toggle, type="tertiary", width=80),
-            "name": st.column_config.TextColumn("Model", width=190),
+            "name": st.column_config.ButtonColumn(
+                "Model", key=f"{key}-open", on_click=on_open, type="tertiary", width=190, alignment="left", help="Opens its details."
+            ),
             "state": st.column_config.MultiselectColumn("State", options=[*STATUSES, "Default"], color=[*_COLORS, "violet"], width=150),
             "why": st.column_config.TextColumn("What to do", width=160),
             "provider": st.column_config.TextColumn("Provider", width=105),
@@ -79,25 +96,25 @@ def _follow(models: Sequence[Model], key: str) -> None:
 
 
 def _row(model: Model) -> dict[str, Any]:
-    price = model.price
+    now = model.price
     return {
         "name": model.display_name,
         "switch": ON_BUTTON if model.is_active else OFF_BUTTON,
         "state": [status(model), *(["Default"] if model.is_default else [])],
         "why": "" if model.why_not in (None, SWITCHED_OFF) else model.why_not,
         "provider": model.provider.display_name,
-        "input": _price(price.input if price else None),
-        "output": _price(price.output if price else None),
+        "input": price(now.input if now else None),
+        "output": price(now.output if now else None),
         "context": model.context_window,
         "capabilities": labels(model.capabilities),
         "key": model.model_key,
     }
 
 
-def _price(rate: Decimal | None) -> str:
+def price(rate: Decimal | None, *, none: str = "unpriced") -> str:
     """Write a rate with at least two decimals and no idle zeros after them."""
     if rate is None:
-        return "unpriced"
+        return none
     places = max(2, -int(rate.normalize().as_tuple().exponent)) if rate else 2
     return f"{rate:.{places}f}"
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.access import Role
+from lib.ui import model_drawer as drawer
 from lib.ui import model_table as table
 from lib.ui.capabilities import CAPABILITIES
 from lib.ui.context import guard
@@ -10,7 +11,7 @@ from lib.ui.filters import distinct
 
 page = guard(Role.ADMIN)
 registry = page.registry
-models = registry.models()
+models = table.known(page)
 providers = distinct({model.provider.slug: model.provider.display_name for model in models})
 icons = {c.name: c.label for c in CAPABILITIES}
 
@@ -53,6 +54,11 @@ def toggle() -> None:
     registry.set_active([model.id], not model.is_active)
 
 
+def show() -> None:
+    """Open the drawer of the row whose name was pressed."""
+    drawer.open_for(shown[st.session_state["models-table-open"]["row"]].id)
+
+
 on = sum(model.is_active for model in models)
 usable = sum(model.usable for model in models)
 st.caption(f"{len(shown)} of {len(models)} models shown · {on} on · {usable} usable")
@@ -64,7 +70,7 @@ if not shown:
     st.stop()
 
 actions = st.container(horizontal=True, vertical_alignment="center")
-rows = table.draw(shown, key="models-table", on_toggle=toggle)
+rows = table.draw(shown, key="models-table", on_toggle=toggle, on_open=show)
 picked = [shown[row] for row in rows]
 ids = [model.id for model in picked]
 with actions:
@@ -83,4 +89,7 @@ with actions:
     if st.button("Move down", icon=":material/arrow_downward:", disabled=not ids):
         registry.reorder(table.moved(shown, ids, 1))
         st.rerun()
+    if st.button("Details", icon=":material/info:", disabled=len(ids) != 1):
+        drawer.open_for(ids[0])
     st.caption(f"{len(ids)} chosen" if ids else "Choose rows to change several at once")
+drawer.draw(page, models)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lib.access import Principal, Role
 from lib.errors import InvalidValue, NotAllowed, StaleVersion, UnknownModel
 from lib.pricing import Price
-from lib.registry import Registry
+from lib.registry import BulkChange, Registry
 from lib.store.schema import audit_log
 from tests.registry.conftest import ACTOR, House
 
@@ -24,6 +24,9 @@ CHANGES: dict[str, Callable[[Registry], object]] = {
     "add_model": lambda r: r.add_model("openai", "x"),
     "update_model": lambda r: r.update_model(1, display_name="x"),
     "delete_model": lambda r: r.delete_model(1),
+    "duplicate_model": lambda r: r.duplicate_model(1),
+    "plan": lambda r: r.plan([1], BulkChange(is_active=True)),
+    "delete_provider": lambda r: r.delete_provider("vllm"),
     "set_price": lambda r: r.set_price(1, Price(input=Decimal(1))),
     "add_provider": lambda r: r.add_provider("x", "openai"),
     "set_provider": lambda r: r.set_provider("openai", is_active=False),
