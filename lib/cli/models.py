@@ -117,6 +117,64 @@ def default(model: str | None, as_json: bool) -> None:
 
 @models.command()
 @click.argument("model")
+@click.argument("others", metavar="[FALLBACK...]", nargs=-1)
+@click.option("--clear", is_flag=True, help="Let no other model step in.")
+@json_option
+def fallbacks(model: str, others: tuple[str, ...], clear: bool, as_json: bool) -> None:
+    """Show which models step in when MODEL fails, or set them in the order given."""
+    from lib.cli.model_text import line
+    from lib.cli.session import session
+    from lib.errors import UnknownModel
+
+    if others and clear:
+        raise click.UsageError("Name the fallbacks, or give --clear; not both.")
+    with session() as opened:
+        row = opened.registry.get(model)
+        if others or clear:
+            keys = list(dict.fromkeys(opened.registry.get(other).model_key for other in others))
+            if row.model_key in keys:
+                raise click.UsageError(f"{row.model_key} cannot step in for itself.")
+            row = opened.registry.update_model(row.id, version=row.version, fallbacks=keys)
+        lines = []
+        for key in row.fallbacks:
+            try:
+                lines.append(line(opened.registry.get(key)))
+            except UnknownModel:
+                lines.append(f"   {plain(key)}: not in the registry any more")
+    document = {"key": row.model_key, "fallbacks": list(row.fallbacks)}
+    emit(as_json, document, [f"{row.display_name} falls back on:", *lines] if lines else [f"{row.display_name} has no fallback."])
+
+
+@models.command()
+@click.argument("model")
+@click.option("--name", "display_name", metavar="TEXT", help="Display name.")
+@click.option("--upstream-id", metavar="ID", help="What its provider calls it.")
+@click.option("--context-window", type=click.IntRange(min=1), metavar="TOKENS", help="Most tokens of input and output together.")
+@click.option("--max-output-tokens", type=click.IntRange(min=1), metavar="TOKENS", help="Most tokens of an answer.")
+@click.option(
+    "--capability", "capabilities", multiple=True, metavar="NAME", help="Something it can do, in place of all it could; repeatable."
+)
+@click.option(
+    "--order", "display_order", type=click.IntRange(min=0), metavar="NUMBER", help="Its place in lists, the smallest first."
+)
+@click.option("--hidden/--shown", default=None, help="Whether pickers leave it out.")
+@json_option
+def edit(model: str, as_json: bool, **values: Any) -> None:
+    """Change what is known of a model; what is not named stays."""
+    from lib.cli.model_text import details, model_document
+    from lib.cli.session import session
+
+    given = {name: value for name, value in values.items() if value not in (None, ())}
+    if not given:
+        raise click.UsageError("Name what to change, such as --name or --hidden.")
+    with session() as opened:
+        row = opened.registry.get(model)
+        row = opened.registry.update_model(row.id, version=row.version, **given)
+    emit(as_json, model_document(row), details(row))
+
+
+@models.command()
+@click.argument("model")
 @json_option
 def test(model: str, as_json: bool) -> None:
     """Ask a model for one word and say how it went."""

@@ -148,3 +148,27 @@ def test_seed_restores_nothing_when_nothing_is_missing(run: Run) -> None:
     document = run("models", "seed", "--json").document
     assert document["added"] == []
     assert "demo-chat" not in keys_of(run("models", "list", "--usable", "--json").document)
+
+
+def test_fallbacks_are_shown_set_in_order_and_cleared(run: Run) -> None:
+    assert run("models", "fallbacks", "demo-chat", "--json").document == {"key": "demo-chat", "fallbacks": []}
+    ran = run("models", "fallbacks", "demo-chat", "GPT-4o mini", "demo-reasoner", "gpt-4o-mini")
+    assert ran.code == 0
+    assert [LINE.match(line)[4] for line in ran.out.splitlines()[1:]] == ["gpt-4o-mini", "demo-reasoner"]  # type: ignore[index]
+    assert run("models", "show", "demo-chat", "--json").document["fallbacks"] == ["gpt-4o-mini", "demo-reasoner"]
+    assert run("models", "fallbacks", "demo-chat").out == ran.out
+    assert run("models", "fallbacks", "demo-chat", "no-such-model").code == 1
+    assert run("models", "fallbacks", "demo-chat", "demo-chat").code == 2
+    assert run("models", "fallbacks", "demo-chat", "demo-reasoner", "--clear").code == 2
+    assert run("models", "show", "demo-chat", "--json").document["fallbacks"] == ["gpt-4o-mini", "demo-reasoner"]
+    assert run("models", "fallbacks", "demo-chat", "--clear").out.strip() == "Demo chat has no fallback."
+
+
+def test_an_edit_changes_what_it_names_and_nothing_else(run: Run) -> None:
+    before = run("models", "show", "demo-chat", "--json").document
+    after = run("models", "edit", "demo-chat", "--name", "House", "--hidden", "--max-output-tokens", "99", "--json").document
+    assert after == before | {"name": "House", "hidden": True, "max_output_tokens": 99}
+    assert run("models", "edit", "demo-chat", "--shown", "--json").document["hidden"] is False
+    assert run("models", "edit", "demo-chat").code == 2
+    ran = run("models", "edit", "demo-chat", "--capability", "juggling")
+    assert (ran.code, "juggling is not a capability" in ran.err) == (1, True)
