@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Connection
 
+from lib.store import supabase_sql
 from lib.store.supabase_policies import ACCESS, EXPOSED, PRIVATE_TABLES, SERVICE_VERBS
 from lib.store.triggers_postgres import views
 
@@ -52,6 +53,7 @@ def statements() -> tuple[str, ...]:
         drop_policies(),
         *_policies(),
         *_TRIGGERS,
+        *supabase_sql.statements(),
         _BACKFILL,
     )
 

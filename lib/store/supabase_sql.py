@@ -124,13 +124,13 @@ END"""
 def _apply_changes() -> str:
     return f"""
 DECLARE
-  keys constant jsonb := '{_keys()}';
+  keys constant jsonb := '{_keys()}'::jsonb;
   exact constant text[] := {_texts(_exact(TABLES))};
   change jsonb;
   given jsonb;
   stored jsonb;
   rows jsonb;
-  done jsonb := '[]';
+  done jsonb := '[]'::jsonb;
   source text;
   key text;
   names text;

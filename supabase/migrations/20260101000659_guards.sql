@@ -583,6 +583,268 @@ CREATE OR REPLACE TRIGGER modeldeck_add_profile AFTER INSERT ON auth.users FOR E
 
 CREATE OR REPLACE TRIGGER modeldeck_follow_user AFTER DELETE OR UPDATE OF email ON auth.users FOR EACH ROW EXECUTE FUNCTION private.follow_user();
 
+CREATE OR REPLACE FUNCTION public.read_rows(query jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = '' AS $function$
+DECLARE
+  exact constant text[] := ARRAY['cache_read', 'cache_write_1h', 'cache_write_5m', 'input', 'output', 'reasoning']::text[];
+  source text := query ->> 'table';
+  chosen text;
+  picked text;
+  ordering text;
+  found jsonb;
+BEGIN
+  IF NOT '{"comparisons": "id", "conversations": "id", "llm_messages": "id", "llm_model_prices": "id", "llm_models": "id", "llm_providers": "id", "profiles": "user_id", "votes": "id"}'::jsonb ? source THEN
+    RAISE EXCEPTION 'unknown table' USING ERRCODE = 'PT400';
+  END IF;
+  
+    IF EXISTS (SELECT FROM jsonb_array_elements(query -> 'where') AS c
+      WHERE coalesce(c ->> 'op', '') <> ALL ('{eq,ne,lt,le,gt,ge,in,ilike,is_null,not_null}')) THEN
+      RAISE EXCEPTION 'unknown comparison' USING ERRCODE = 'PT400';
+    END IF;
+    SELECT coalesce(string_agg(CASE c ->> 'op'
+      WHEN 'is_null' THEN format('t.%I IS NULL', c ->> 'column')
+      WHEN 'not_null' THEN format('t.%I IS NOT NULL', c ->> 'column')
+      WHEN 'in' THEN coalesce((SELECT format('t.%I IN (%s)', c ->> 'column', string_agg(quote_literal(v), ', '))
+        FROM jsonb_array_elements_text(c -> 'value') AS v HAVING count(*) > 0), 'false')
+      WHEN 'ilike' THEN format('t.%I ILIKE %L', c ->> 'column', c ->> 'value')
+      ELSE format('t.%I %s %L', c ->> 'column',
+        '{"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}'::jsonb ->> (c ->> 'op'), c ->> 'value')
+      END, ' AND '), 'true') INTO chosen FROM jsonb_array_elements(query -> 'where') AS c;
+  IF query ? 'count' THEN
+    EXECUTE format('SELECT to_jsonb(count(*)) FROM public.%I AS t WHERE %s', source, chosen) INTO found;
+    RETURN found;
+  END IF;
+  SELECT coalesce(string_agg(format('t.%I', name), ', '), 't.*') INTO picked FROM jsonb_array_elements_text(query -> 'columns') AS name;
+  SELECT 'ORDER BY ' || string_agg(format('t.%I %s NULLS LAST', ltrim(name, '-'), CASE WHEN name LIKE '-%' THEN 'DESC' ELSE 'ASC' END), ', '
+    ORDER BY place) INTO ordering FROM jsonb_array_elements_text(query -> 'order_by') WITH ORDINALITY AS o(name, place);
+  EXECUTE format('SELECT jsonb_agg(to_jsonb(r)) FROM (SELECT %s FROM public.%I AS t WHERE %s %s LIMIT %L OFFSET %L) AS r',
+    picked, source, chosen, coalesce(ordering, ''), query ->> 'limit', coalesce(query ->> 'offset', '0')) INTO found;
+  IF source = ANY (ARRAY['llm_model_prices']::text[]) THEN
+    found := (SELECT jsonb_agg(p.r || coalesce((SELECT jsonb_object_agg(e.k, e.v #>> '{}') FROM jsonb_each(p.r) AS e(k, v)
+        WHERE e.k = ANY (exact) AND jsonb_typeof(e.v) = 'number'), '{}') ORDER BY p.place) FROM jsonb_array_elements(found) WITH ORDINALITY AS p(r, place));
+  END IF;
+  RETURN coalesce(found, '[]');
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION public.apply_changes(changes jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY INVOKER SET search_path = '' AS $function$
+DECLARE
+  keys constant jsonb := '{"comparisons": "id", "conversations": "id", "llm_messages": "id", "llm_model_prices": "id", "llm_models": "id", "llm_providers": "id", "profiles": "user_id", "votes": "id"}'::jsonb;
+  exact constant text[] := ARRAY['cache_read', 'cache_write_1h', 'cache_write_5m', 'input', 'output', 'reasoning']::text[];
+  change jsonb;
+  given jsonb;
+  stored jsonb;
+  rows jsonb;
+  done jsonb := '[]'::jsonb;
+  source text;
+  key text;
+  names text;
+  settings text;
+  chosen text;
+  unchanged text;
+  counted boolean;
+  others boolean;
+  matched text[];
+  refused boolean;
+BEGIN
+  IF EXISTS (SELECT FROM jsonb_array_elements(changes) AS c WHERE c ->> 'table' = ANY (ARRAY['llm_model_prices', 'llm_models', 'llm_providers', 'profiles']::text[])) THEN
+    PERFORM pg_advisory_xact_lock(7310945);
+  END IF;
+  FOR change IN SELECT c FROM jsonb_array_elements(changes) AS c LOOP
+    source := change ->> 'table';
+    key := keys ->> source;
+    IF key IS NULL THEN
+      RAISE EXCEPTION 'unknown table' USING ERRCODE = 'PT400';
+    END IF;
+    counted := source = ANY (ARRAY['conversations', 'llm_models', 'llm_providers', 'profiles']::text[]);
+    rows := '[]';
+    IF change ->> 'op' IN ('insert', 'upsert') THEN
+      FOR given IN SELECT r FROM jsonb_array_elements(change -> 'rows') AS r LOOP
+        SELECT string_agg(format('%I', n), ', ') INTO names FROM jsonb_object_keys(given) AS n;
+        settings := '';
+        IF change ->> 'op' = 'upsert' THEN
+          SELECT concat_ws(', ', string_agg(format('%1$I = excluded.%1$I', n), ', '), CASE WHEN counted THEN 'version = t.version + 1' END)
+            INTO settings FROM jsonb_object_keys(given) AS n WHERE n NOT IN ('created_at', 'version') AND NOT change -> 'on' ? n;
+          -- What one row clashes on: its own entry of targets, the columns of a unique index and what that is limited to.
+          SELECT format(' ON CONFLICT (%s)%s DO UPDATE SET %s', string_agg(format('%I', c), ', '),
+              format(CASE g -> 'null' WHEN 'true' THEN ' WHERE %I IS NULL' WHEN 'false' THEN ' WHERE %I IS NOT NULL' ELSE '' END, g ->> 'limited'),
+              coalesce(nullif(settings, ''), format('%1$I = excluded.%1$I', min(c))))
+            INTO settings FROM (SELECT change -> 'targets' -> jsonb_array_length(rows) AS g) AS target,
+              jsonb_array_elements_text(g -> 'columns') AS c GROUP BY g;
+        END IF;
+        EXECUTE format('INSERT INTO public.%1$I AS t (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::public.%1$I, $1)%3$s RETURNING to_jsonb(t.*)',
+          source, names, settings) INTO STRICT stored USING given;
+        rows := rows || jsonb_build_array(stored);
+      END LOOP;
+    ELSIF change ->> 'op' IN ('update', 'delete') AND jsonb_array_length(change -> 'where') > 0 THEN
+      
+    IF EXISTS (SELECT FROM jsonb_array_elements(change -> 'where') AS c
+      WHERE coalesce(c ->> 'op', '') <> ALL ('{eq,ne,lt,le,gt,ge,in,ilike,is_null,not_null}')) THEN
+      RAISE EXCEPTION 'unknown comparison' USING ERRCODE = 'PT400';
+    END IF;
+    SELECT coalesce(string_agg(CASE c ->> 'op'
+      WHEN 'is_null' THEN format('t.%I IS NULL', c ->> 'column')
+      WHEN 'not_null' THEN format('t.%I IS NOT NULL', c ->> 'column')
+      WHEN 'in' THEN coalesce((SELECT format('t.%I IN (%s)', c ->> 'column', string_agg(quote_literal(v), ', '))
+        FROM jsonb_array_elements_text(c -> 'value') AS v HAVING count(*) > 0), 'false')
+      WHEN 'ilike' THEN format('t.%I ILIKE %L', c ->> 'column', c ->> 'value')
+      ELSE format('t.%I %s %L', c ->> 'column',
+        '{"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}'::jsonb ->> (c ->> 'op'), c ->> 'value')
+      END, ' AND '), 'true') INTO chosen FROM jsonb_array_elements(change -> 'where') AS c;
+      others := false;
+      unchanged := '';
+      EXECUTE format('SELECT coalesce(array_agg(t.%I::text), ''{}'') FROM public.%I AS t WHERE %s', key, source, chosen) INTO matched;
+      IF change ->> 'version' IS NOT NULL THEN
+        EXECUTE format('SELECT coalesce(bool_or(t.version <> %L), true) FROM public.%I AS t WHERE %s', change ->> 'version', source, chosen)
+          INTO others;
+        IF others THEN
+          RAISE EXCEPTION 'stale' USING ERRCODE = 'PT409';
+        END IF;
+        unchanged := format(' AND t.version = %L', change ->> 'version');
+      END IF;
+      IF change ->> 'op' = 'update' THEN
+        SELECT concat_ws(', ', string_agg(format('%1$I = given.%1$I', n), ', '), CASE WHEN counted THEN 'version = t.version + 1' END)
+          INTO settings FROM jsonb_object_keys(change -> 'values') AS n WHERE n <> 'version';
+        EXECUTE format('WITH given AS (SELECT * FROM jsonb_populate_record(NULL::public.%1$I, $1)), changed AS (UPDATE public.%1$I AS t SET %2$s'
+          ' FROM given WHERE (%3$s)%4$s RETURNING t.*) SELECT coalesce(jsonb_agg(to_jsonb(c.*) ORDER BY c.%5$I), ''[]'') FROM changed AS c',
+          source, settings, chosen, unchanged, key) INTO rows USING change -> 'values';
+      ELSE
+        EXECUTE format('WITH gone AS (DELETE FROM public.%I AS t WHERE (%s)%s RETURNING t.%I) SELECT coalesce(jsonb_agg(to_jsonb(g.*)), ''[]'')'
+          ' FROM gone AS g', source, chosen, unchanged, key) INTO rows;
+      END IF;
+      IF jsonb_array_length(rows) < cardinality(matched) THEN
+        -- Seen, and still as it was, but left alone: a policy keeps the caller from changing it.
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I AS t WHERE t.%I::text = ANY ($1) AND t.%2$I::text <> ALL ($2) AND (%s)%s)',
+          source, key, chosen, unchanged)
+          INTO refused USING matched, ARRAY(SELECT r ->> key FROM jsonb_array_elements(rows) AS r);
+        IF refused THEN
+          RAISE EXCEPTION 'a policy of % forbids this', source USING ERRCODE = 'insufficient_privilege';
+        ELSIF unchanged <> '' THEN
+          RAISE EXCEPTION 'stale' USING ERRCODE = 'PT409';
+        END IF;
+      END IF;
+    ELSE
+      RAISE EXCEPTION 'malformed change' USING ERRCODE = 'PT400';
+    END IF;
+    IF source = ANY (ARRAY['llm_model_prices']::text[]) AND rows <> '[]' THEN
+      rows := (SELECT jsonb_agg(p.r || coalesce((SELECT jsonb_object_agg(e.k, e.v #>> '{}') FROM jsonb_each(p.r) AS e(k, v)
+        WHERE e.k = ANY (exact) AND jsonb_typeof(e.v) = 'number'), '{}') ORDER BY p.place) FROM jsonb_array_elements(rows) WITH ORDINALITY AS p(r, place));
+    END IF;
+    done := done || jsonb_build_array(rows);
+  END LOOP;
+  RETURN done;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION public.read_rows(jsonb) FROM public, anon;
+
+GRANT EXECUTE ON FUNCTION public.read_rows(jsonb) TO authenticated, service_role;
+
+REVOKE ALL ON FUNCTION public.apply_changes(jsonb) FROM public, anon;
+
+GRANT EXECUTE ON FUNCTION public.apply_changes(jsonb) TO authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION private.canonical_json(value jsonb) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = '' SET extra_float_digits = 1 AS $function$
+DECLARE
+  literal text := value #>> '{}';
+  number double precision;
+  shown text;
+BEGIN
+  CASE jsonb_typeof(value)
+  WHEN 'object' THEN
+    RETURN (SELECT '{' || coalesce(string_agg(to_json(k)::text || ':' || private.canonical_json(v), ',' ORDER BY k COLLATE "C"), '') || '}'
+      FROM jsonb_each(value) AS e(k, v));
+  WHEN 'array' THEN
+    RETURN (SELECT '[' || coalesce(string_agg(private.canonical_json(v), ',' ORDER BY place), '') || ']'
+      FROM jsonb_array_elements(value) WITH ORDINALITY AS e(v, place));
+  WHEN 'number' THEN
+    IF position('.' IN literal) = 0 AND abs(literal::numeric) <= 9007199254740992 THEN
+      RETURN literal;
+    END IF;
+    number := literal::double precision;
+    IF position('.' IN literal) > 0 AND number = trunc(number) AND abs(number) <= 9007199254740992 THEN
+      RETURN number::text::numeric::text;
+    END IF;
+    shown := number::text;
+    IF abs(number) >= 1e15 AND abs(number) < 1e16 THEN -- Python writes out one digit more before it takes to an exponent
+      shown := shown::numeric::text;
+      shown := shown || CASE WHEN position('.' IN shown) = 0 THEN '.0' ELSE '' END;
+    END IF;
+    RETURN shown;
+  ELSE
+    RETURN value::text;
+  END CASE;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION private.audit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET timezone = 'UTC' AS $function$
+DECLARE
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  origin text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-modeldeck-origin';
+  before_row jsonb;
+  after_row jsonb;
+  entry jsonb;
+  moment timestamptz := date_trunc('milliseconds', clock_timestamp());
+  last record;
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    before_row := to_jsonb(OLD);
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    after_row := to_jsonb(NEW);
+  END IF;
+  entry := jsonb_build_object('subject_id', coalesce(after_row, before_row) ->> TG_ARGV[0]);
+  FOR i IN 1 .. TG_NARGS - 1 LOOP -- exact decimals are kept as text
+    before_row := before_row || jsonb_build_object(TG_ARGV[i], before_row ->> TG_ARGV[i]);
+    after_row := after_row || jsonb_build_object(TG_ARGV[i], after_row ->> TG_ARGV[i]);
+  END LOOP;
+  IF TG_OP = 'UPDATE' THEN
+    SELECT jsonb_object_agg(k, before_row -> k), jsonb_object_agg(k, v) INTO before_row, after_row FROM jsonb_each(after_row) AS e(k, v)
+      WHERE k <> ALL (ARRAY['created_at', 'last_seen_at', 'preferences', 'updated_at', 'version']::text[]) AND v IS DISTINCT FROM before_row -> k;
+    IF after_row IS NULL THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  SELECT id, hash INTO last FROM public.audit_log ORDER BY id DESC LIMIT 1;
+  entry := entry || jsonb_build_object(
+    'id', coalesce(last.id, 0) + 1,
+    'at', (extract(epoch FROM moment) * 1000)::bigint,
+    'actor_id', claims ->> 'sub',
+    'actor', coalesce((SELECT coalesce(display_name, email) FROM public.profiles WHERE user_id::text = claims ->> 'sub'),
+      claims ->> 'email', claims ->> 'role', 'Somebody'),
+    'origin', CASE WHEN origin IN ('page', 'api', 'cli', 'job') THEN origin ELSE 'rest' END,
+    'action', TG_TABLE_NAME || '.' || lower(TG_OP),
+    'subject', TG_TABLE_NAME,
+    'before', before_row,
+    'after', after_row,
+    'previous_hash', coalesce(last.hash, '0000000000000000000000000000000000000000000000000000000000000000'));
+  INSERT INTO public.audit_log (id, at, actor_id, actor, origin, action, subject, subject_id, before, after, previous_hash, hash)
+    VALUES ((entry ->> 'id')::bigint, moment, (entry ->> 'actor_id')::uuid, entry ->> 'actor', entry ->> 'origin', entry ->> 'action',
+      entry ->> 'subject', entry ->> 'subject_id', before_row, after_row, entry ->> 'previous_hash',
+      encode(sha256(convert_to(private.canonical_json(entry), 'UTF8')), 'hex'));
+  RETURN NULL;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION private.canonical_json(jsonb) FROM public, anon, authenticated, service_role;
+
+REVOKE ALL ON FUNCTION private.audit_change() FROM public, anon, authenticated, service_role;
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.llm_model_prices FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.llm_model_prices FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('id', 'cache_read', 'cache_write_1h', 'cache_write_5m', 'input', 'output', 'reasoning');
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.llm_models FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.llm_models FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('id');
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.llm_providers FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.llm_providers FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('id');
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.profiles FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.profiles FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('user_id');
+
 INSERT INTO public.profiles (user_id, email, display_name, created_at, updated_at)
   SELECT id, lower(email), left(raw_user_meta_data ->> 'display_name', 200),
     date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
