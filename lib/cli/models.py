@@ -154,9 +154,7 @@ def fallbacks(model: str, others: tuple[str, ...], clear: bool, as_json: bool) -
 @click.option(
     "--capability", "capabilities", multiple=True, metavar="NAME", help="Something it can do, in place of all it could; repeatable."
 )
-@click.option(
-    "--order", "display_order", type=click.IntRange(min=0), metavar="NUMBER", help="Its place in lists, the smallest first."
-)
+@click.option("--order", "display_order", type=click.IntRange(min=0), metavar="NUMBER", help="Its place in lists, the smallest first.")
 @click.option("--hidden/--shown", default=None, help="Whether pickers leave it out.")
 @json_option
 def edit(model: str, as_json: bool, **values: Any) -> None:
