@@ -93,15 +93,18 @@ def _function(signature: str, options: str, body: str) -> str:
     return f"CREATE OR REPLACE FUNCTION private.{signature} {options} SET search_path = '' AS $function$\n{body}\n$function$"
 
 
-# Only the numbers of tables that people add rows to; those of the rest belong to the server and the secret key.
+# Of the numbers of tables, people draw those of the tables they add rows to; the server draws the rest.
 _NUMBERED = [name for name, access in ACCESS.items() if "insert" in access.verbs]
 _SEQUENCES = f"""DO $do$ DECLARE found record; BEGIN
-  FOR found IN SELECT s.oid::regclass AS name, t.relname AS of FROM pg_class AS s JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a'
-      JOIN pg_class AS t ON t.oid = d.refobjid
-      WHERE s.relkind = 'S' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY ('{{{",".join(EXPOSED)}}}') ORDER BY 1 LOOP
+  FOR found IN SELECT s.oid::regclass AS name, t.relname AS numbered FROM pg_class AS s
+      JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a' JOIN pg_class AS t ON t.oid = d.refobjid
+      WHERE s.relkind = 'S' AND (t.relnamespace = 'public'::regnamespace AND t.relname = ANY ('{{{",".join(EXPOSED)}}}')
+        OR t.relnamespace = 'private'::regnamespace AND t.relname = ANY ('{{{",".join(PRIVATE_TABLES)}}}')) LOOP
     EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM public, {API_ROLES}', found.name);
-    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO service_role', found.name);
-    IF found.of = ANY ('{{{",".join(_NUMBERED)}}}') THEN
+    IF found.numbered = ANY ('{{{",".join(EXPOSED)}}}') THEN
+      EXECUTE format('GRANT USAGE ON SEQUENCE %s TO service_role', found.name);
+    END IF;
+    IF found.numbered = ANY ('{{{",".join(_NUMBERED)}}}') THEN
       EXECUTE format('GRANT USAGE ON SEQUENCE %s TO authenticated', found.name);
     END IF;
   END LOOP;

@@ -24,11 +24,13 @@ def files() -> dict[str, str]:
     made = {}
     for number, revision in enumerate(REVISIONS):
         (source,) = MIGRATIONS.glob(f"versions/{revision}_*.py")
-        unguard = _joined(_unguard()) if number > _FIRST_GUARDED else ""
+        unguard = unguarded() if number > _FIRST_GUARDED else ""
         text = _HEADER.format(f"lib/store/migrations/versions/{source.name}") + unguard + _revision(number)
         made[f"migrations/20260101{revision}00_{source.stem[5:]}.sql"] = text
-    guards = (*_unguard(), *postgres_statements(), *supabase_guards.statements(), _NOTHING_TO_REBUILD)
-    made[f"migrations/20260101{REVISIONS[-1]}59_guards.sql"] = _HEADER.format("lib/store/triggers*.py and supabase_*.py") + _joined(guards)
+    guards = (*postgres_statements(), *supabase_guards.statements(), _NOTHING_TO_REBUILD)
+    made[f"migrations/20260101{REVISIONS[-1]}59_guards.sql"] = (
+        _HEADER.format("lib/store/triggers*.py and supabase_*.py") + unguarded() + _joined(guards)
+    )
     made["setup.sql"] = "-- All of migrations/ in one, to paste into the SQL editor of a new project.\n" + "\n".join(
         ["BEGIN;\n", *(made[name] for name in sorted(made)), "COMMIT;\n"]
     )
@@ -49,9 +51,10 @@ def _revision(number: int) -> str:
     return schema + "\n".join(lines).strip("\n").replace("\n\n\n", "\n\n") + "\n"
 
 
-def _unguard() -> tuple[str, ...]:
+def unguarded() -> str:
+    """Return SQL that takes away what would keep a migration from changing a table."""
     views = ", ".join(f"public.{name}" for name in triggers_postgres.views())
-    return (f"DROP VIEW IF EXISTS {views}", _DROP_TRIGGERS, supabase_guards.drop_policies())
+    return _joined((f"DROP VIEW IF EXISTS {views}", _DROP_TRIGGERS, supabase_guards.drop_policies()))
 
 
 _DROP_TRIGGERS = """DO $do$ DECLARE found record; BEGIN

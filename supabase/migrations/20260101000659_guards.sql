@@ -172,12 +172,15 @@ REVOKE ALL ON public.audit_log, public.comparisons, public.conversations, public
 REVOKE ALL ON private.accounts, private.api_tokens, private.credentials, private.encryption_keys, private.sessions, private.sign_in_failures, private.sign_in_links, private.alembic_version FROM public, anon, authenticated, service_role;
 
 DO $do$ DECLARE found record; BEGIN
-  FOR found IN SELECT s.oid::regclass AS name, t.relname AS of FROM pg_class AS s JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a'
-      JOIN pg_class AS t ON t.oid = d.refobjid
-      WHERE s.relkind = 'S' AND t.relnamespace = 'public'::regnamespace AND t.relname = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}') ORDER BY 1 LOOP
+  FOR found IN SELECT s.oid::regclass AS name, t.relname AS numbered FROM pg_class AS s
+      JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a' JOIN pg_class AS t ON t.oid = d.refobjid
+      WHERE s.relkind = 'S' AND (t.relnamespace = 'public'::regnamespace AND t.relname = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}')
+        OR t.relnamespace = 'private'::regnamespace AND t.relname = ANY ('{accounts,api_tokens,credentials,encryption_keys,sessions,sign_in_failures,sign_in_links,alembic_version}')) LOOP
     EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM public, anon, authenticated, service_role', found.name);
-    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO service_role', found.name);
-    IF found.of = ANY ('{llm_providers,llm_models,llm_model_prices,conversations,llm_messages,comparisons,votes}') THEN
+    IF found.numbered = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}') THEN
+      EXECUTE format('GRANT USAGE ON SEQUENCE %s TO service_role', found.name);
+    END IF;
+    IF found.numbered = ANY ('{llm_providers,llm_models,llm_model_prices,conversations,llm_messages,comparisons,votes}') THEN
       EXECUTE format('GRANT USAGE ON SEQUENCE %s TO authenticated', found.name);
     END IF;
   END LOOP;
