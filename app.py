@@ -15,7 +15,7 @@ PagesManager.uses_pages_directory = False
 if __name__ == "__main__":
     shell.run()
 else:
-    server.refuse_unserved_modes()
+    server.refuse_unusable_settings()
     app = st.App(
         __file__,
         routes=server.routes(),

@@ -48,6 +48,7 @@ StoreFault = Literal[
     "missing-schema",
     "older-schema",
     "newer-schema",
+    "no-project",
     "refused-key",
     "paused",
     "busy",

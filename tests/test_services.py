@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from lib.access import LOCAL_ADMIN, Principal, Role
 from lib.analytics import EVERYBODY, preset, recent_calls, usage_totals
 from lib.chat import Message, TextDelta
-from lib.errors import InvalidValue, KeyRequired, ModelNotUsable, NotAllowed, ProviderError, SettingsError, StoreUnavailable, UnknownModel
+from lib.errors import InvalidValue, KeyRequired, ModelNotUsable, NotAllowed, ProviderError, StoreUnavailable, UnknownModel
 from lib.pricing import Price
 from lib.services import ChatCall, Services, open_services
 from lib.settings import Settings, load_settings
@@ -385,17 +385,6 @@ def test_a_damaged_database_is_refused_with_a_sentence_and_left_as_it_is(tmp_pat
         open_services(settings)
     assert refusal.value.reason == "corrupt"
     assert file.read_bytes().startswith(b"not a database at all")
-
-
-def test_supabase_is_refused_until_it_is_served(tmp_path: Path) -> None:
-    given = {"SUPABASE_URL": "http://x", "SUPABASE_PUBLISHABLE_KEY": "p", "SUPABASE_SECRET_KEY": "s"}
-    try:
-        settings = settings_for(tmp_path, **given, DATABASE_URL="postgresql://localhost/x", ENCRYPTION_KEY="k" * 40)
-    except SettingsError as refusal:
-        assert "Supabase" in str(refusal)
-    else:
-        with pytest.raises(SettingsError, match="Supabase"):
-            open_services(settings)
 
 
 def test_postgres_is_refused_unmigrated_and_serves_once_upgraded(tmp_path: Path, postgres_server: PostgresServer) -> None:

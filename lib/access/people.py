@@ -53,6 +53,11 @@ class People:
     engine: Engine
     clock: Callable[[], datetime]
 
+    @property
+    def invites(self) -> bool:
+        """Whether links are made here with which people set their passwords."""
+        return True
+
     def list(self) -> list[Person]:
         """Return everybody with an e-mail address, the active first, then by address."""
         query = _QUERY.where(profiles.c.email.is_not(None)).order_by(profiles.c.is_active.desc(), profiles.c.email)

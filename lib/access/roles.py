@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lib.errors import NotAllowed
@@ -31,6 +31,8 @@ class Principal:
     user_id: str
     name: str
     role: Role
+    session: str = field(default="", compare=False, repr=False)
+    """What the session's row is found by, where somebody is signed in; it is not the token, and admits nobody."""
 
 
 LOCAL_ADMIN = Principal(LOCAL_USER_ID, "Local admin", Role.ADMIN)

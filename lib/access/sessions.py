@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -61,7 +61,7 @@ class Sessions:
             return None
         if row.last_seen_at <= now - _SEEN_EVERY:
             self._seen(hashed(token), row.user_id, now)
-        return Principal(row.user_id, row.display_name or row.email or "Somebody", Role(row.role))
+        return Principal(row.user_id, row.display_name or row.email or "Somebody", Role(row.role), hashed(token))
 
     def end(self, token: str) -> None:
         """Sign out: the token is worth nothing from now on."""
@@ -79,12 +79,19 @@ class Sessions:
             connection.execute(sa.update(profiles).where(profiles.c.user_id == user_id).values(last_seen_at=now))
 
 
-def start(connection: Connection, user_id: str, now: datetime) -> str:
+def new_token() -> str:
+    """Return a token nobody can guess."""
+    return secrets.token_urlsafe(32)
+
+
+def start(connection: Connection, user_id: str, now: datetime, token: str = "", data: Mapping[str, str] | None = None) -> str:
     """Write a new session within a transaction and return its token; those long over are removed on the way."""
-    token = secrets.token_urlsafe(32)
+    token = token or new_token()
     connection.execute(sa.delete(sessions).where(sessions.c.expires_at <= now))
     connection.execute(
-        sa.insert(sessions).values(id_hash=hashed(token), user_id=user_id, created_at=now, expires_at=now + LONGEST, last_seen_at=now)
+        sa.insert(sessions).values(
+            id_hash=hashed(token), user_id=user_id, data=dict(data or {}), created_at=now, expires_at=now + LONGEST, last_seen_at=now
+        )
     )
     connection.execute(sa.update(profiles).where(profiles.c.user_id == user_id).values(last_seen_at=now))
     return token

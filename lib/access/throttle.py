@@ -12,8 +12,11 @@ from lib.errors import TooManyAttempts
 from lib.store.account_tables import sign_in_failures
 
 WINDOW = timedelta(minutes=15)
-LIMITS: Mapping[str, int] = {"email": 10, "address": 100}
-"""Failures allowed within the window for one e-mail address, and for one network address that many people may share."""
+LIMITS: Mapping[str, int] = {"email": 10, "address": 100, "flow": 100}
+"""Failures allowed within the window for one e-mail address, and for one network address that many people may share.
+
+A flow is a sign-in begun with another provider, counted by network address.
+"""
 _LOCK_SEED = 7310949
 """Keeps these advisory locks apart from all others."""
 

@@ -4,43 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode
 
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
-from lib.access.accounts import WRONG
-from lib.access.links import GONE, PATH
-from lib.access.passwords import SHORTEST
-from lib.access.sessions import LONGEST
+from lib.access.links import PATH
+from lib.access.refusals import TOO_OFTEN
+from lib.api import auth_supabase
 from lib.api.answers import error_answer
 from lib.api.forms import COOKIE, Form
+from lib.api.leading import PROBLEMS, back, local_path, onward, problem_of, signed_in
 from lib.errors import InvalidValue, SignInRefused, StoreUnavailable, TooManyAttempts
 from lib.logs import get_logger
+from lib.settings import Mode
 
 if TYPE_CHECKING:
     from lib.services import Services
 
-PROBLEM = "problem"
-"""The query parameter that tells the page why signing in did not work, as one of PROBLEMS."""
-PROBLEMS: Mapping[str, str] = {
-    "wrong": WRONG,
-    "throttled": "Too many wrong passwords. Wait a quarter of an hour, then try again.",
-    "gone": GONE,
-    "password": f"Choose a password of at least {SHORTEST} characters that is not easy to guess; a few unrelated words do well.",
-    "unavailable": "The database does not answer, so nobody can sign in right now. Try again in a moment.",
-}
-
 
 def sign_in(services: Services, form: Form) -> Response:
     """Start a session by e-mail address and password."""
-    onward = local_path(form.text("next"))
+    path = local_path(form.text("next"))
     try:
-        token = services.accounts.sign_in(form.text("email"), form.text("password"), form.address)
-    except TooManyAttempts:
-        return _back(onward, "throttled")
-    except SignInRefused:
-        return _back(onward, "wrong")
-    return _signed_in(services, form, token, onward)
+        token = services.sign_in(form.text("email"), form.text("password"), form.address)
+    except TooManyAttempts as error:
+        return back(path, "too-often" if str(error) == TOO_OFTEN else "throttled")
+    except SignInRefused as refusal:
+        return back(path, problem_of(refusal))
+    return signed_in(services, form, token, path)
 
 
 def join(services: Services, form: Form) -> Response:
@@ -49,23 +40,33 @@ def join(services: Services, form: Form) -> Response:
     try:
         token = services.accounts.join(link, form.text("password"), form.text("display_name"))
     except InvalidValue as error:
-        return _back(f"{PATH}?{urlencode({'token': link})}", "password" if error.field == "password" else "gone")
-    return _signed_in(services, form, token, "/")
+        return back(f"{PATH}?{urlencode({'token': link})}", "password" if error.field == "password" else "gone")
+    return signed_in(services, form, token, "/")
 
 
 def sign_out(services: Services, form: Form) -> Response:
     """End this session or, with ``everywhere``, every session of its person."""
-    person = services.sessions.principal(form.token)
-    if person is not None and form.text("everywhere"):
-        services.sessions.end_all(person.user_id)
-    elif form.token:
-        services.sessions.end(form.token)
-    answer = _onward("/")
+    if form.token:
+        services.sign_out(form.token, everywhere=bool(form.text("everywhere")))
+    answer = onward("/")
     answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax", secure=form.https)
     return answer
 
 
-ACTIONS: Mapping[str, Callable[[Services, Form], Response]] = {"sign-in": sign_in, "join": join, "sign-out": sign_out}
+ACTIONS: Mapping[str, Callable[[Services, Form], Response]] = {
+    "sign-in": sign_in,
+    "join": join,
+    "sign-out": sign_out,
+    **auth_supabase.ACTIONS,
+}
+
+
+ELSEWHERE: Mapping[Mode, frozenset[str]] = {
+    "embedded": frozenset(),
+    "postgres": frozenset(auth_supabase.ACTIONS),
+    "supabase": frozenset({"join"}),
+}
+"""Actions that a mode has no use for."""
 
 
 def carry_out(action: str, get_services: Callable[[], Services], form: Form) -> Response:
@@ -74,36 +75,9 @@ def carry_out(action: str, get_services: Callable[[], Services], form: Form) -> 
         services = get_services()
         if services.settings.mode == "embedded":
             return error_answer(404, "not_found", "The embedded mode has no accounts: it serves the person at this machine.")
+        if action in ELSEWHERE[services.settings.mode]:
+            return error_answer(404, "not_found", "People of this server sign in another way; its sign-in page shows how.")
         return ACTIONS[action](services, form)
     except StoreUnavailable as error:
         get_logger("access").error("sign_in.unavailable", reason=error.reason)
-        return _back(local_path(form.text("next")), "unavailable")
-
-
-def local_path(path: str) -> str:
-    """Return an address of this server to lead on to, "/" for anything that might lead elsewhere."""
-    try:
-        parts = urlsplit(path)
-    except ValueError:
-        return "/"
-    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
-    return path if plain and not parts.scheme and not parts.netloc and not path.startswith("/api/") else "/"
-
-
-def _signed_in(services: Services, form: Form, token: str, onward: str) -> Response:
-    if form.token:
-        services.sessions.end(form.token)  # a token from before the sign-in is worth nothing after it
-    answer = _onward(onward)
-    seconds = int(LONGEST.total_seconds())
-    answer.set_cookie(COOKIE, token, max_age=seconds, path="/", httponly=True, samesite="lax", secure=form.https)
-    return answer
-
-
-def _back(path: str, problem: str) -> Response:
-    base, _, query = path.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(query, keep_blank_values=True) if name != PROBLEM]
-    return _onward(f"{base}?{urlencode([*kept, (PROBLEM, problem)])}")
-
-
-def _onward(path: str) -> Response:
-    return RedirectResponse(path, 303, {"Cache-Control": "no-store"})
+        return back(local_path(form.text("next")), error.reason if error.reason in PROBLEMS else "unavailable")

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from lib import __version__
 from lib.api import auth
 from lib.api.answers import answering, error_answer, error_body, explained
+from lib.api.forms import query_form
 from lib.errors import ModeldeckError, StoreFault, StoreUnavailable
 from lib.store.database import check
 from lib.store.faults import unavailable
@@ -43,6 +44,8 @@ class Endpoint:
     """HTTP status → what it means and the JSON schema of the body, None where there is no body."""
     fields: tuple[str, ...] = ()
     """Fields of the form it takes."""
+    query: tuple[str, ...] = ()
+    """Query parameters it takes."""
 
 
 def health(get_services: GetServices, _request: Request) -> Response:
@@ -85,6 +88,26 @@ def sign_out(get_services: GetServices, request: Request) -> Response:
     return auth.carry_out("sign-out", get_services, request.state.form)
 
 
+def send_link(get_services: GetServices, request: Request) -> Response:
+    """Have Supabase mail a link and a code to sign in by."""
+    return auth.carry_out("link", get_services, request.state.form)
+
+
+def sign_in_by_code(get_services: GetServices, request: Request) -> Response:
+    """Start a session by the code of a mail this browser asked for."""
+    return auth.carry_out("code", get_services, request.state.form)
+
+
+def sign_in_elsewhere(get_services: GetServices, request: Request) -> Response:
+    """Lead on to another provider that the Supabase project lets people sign in with."""
+    return auth.carry_out("oauth", get_services, query_form(request))
+
+
+def come_back(get_services: GetServices, request: Request) -> Response:
+    """Start a session by what a mailed link or another provider brings back."""
+    return auth.carry_out("callback", get_services, query_form(request))
+
+
 _FAULTS: Mapping[str, StoreFault] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
 _NOT_STARTED = "The server could not start its services; its log says why."
 _HEALTH = {
@@ -100,7 +123,7 @@ _HEALTH = {
 }
 _LED_ON: Mapping[int, tuple[str, Mapping[str, Any] | None]] = {
     303: ("Leads back to a page; the query parameter problem says why when it did not work.", None),
-    404: ("The embedded mode has no accounts.", {"type": "object", "properties": {"error": _ERROR}}),
+    404: ("People sign in another way in this mode, or, embedded, not at all.", {"type": "object", "properties": {"error": _ERROR}}),
 }
 ROUTES: tuple[Endpoint, ...] = (
     Endpoint(
@@ -127,6 +150,19 @@ ROUTES: tuple[Endpoint, ...] = (
         fields=("token", "password", "display_name"),
     ),
     Endpoint("POST", "/api/auth/sign-out", "Sign out here or, with everywhere=1, everywhere.", sign_out, _LED_ON, fields=("everywhere",)),
+    Endpoint(
+        "POST", "/api/auth/link", "Supabase: have a link and a code mailed to sign in by.", send_link, _LED_ON, fields=("email", "next")
+    ),
+    Endpoint("POST", "/api/auth/code", "Supabase: sign in by the code of that mail.", sign_in_by_code, _LED_ON, fields=("code", "next")),
+    Endpoint(
+        "GET",
+        "/api/auth/oauth",
+        "Supabase: begin to sign in with another provider.",
+        sign_in_elsewhere,
+        _LED_ON,
+        query=("provider", "next"),
+    ),
+    Endpoint("GET", "/api/auth/callback", "Supabase: where links and other providers lead back to.", come_back, _LED_ON, query=("code",)),
     Endpoint("GET", "/openapi.json", "This description.", openapi, {200: ("An OpenAPI 3.1 document.", {"type": "object"})}),
 )
 
@@ -135,14 +171,18 @@ def openapi_document() -> dict[str, Any]:
     """Return the OpenAPI document of ROUTES."""
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in ROUTES:
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = {
-            "summary": endpoint.summary,
-            "operationId": endpoint.handler.__name__,
-            "responses": {
-                str(status): {"description": meaning} | ({"content": {"application/json": {"schema": schema}}} if schema else {})
-                for status, (meaning, schema) in endpoint.answers.items()
-            },
-        } | (_form(endpoint.fields) if endpoint.fields else {})
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = (
+            {
+                "summary": endpoint.summary,
+                "operationId": endpoint.handler.__name__,
+                "responses": {
+                    str(status): {"description": meaning} | ({"content": {"application/json": {"schema": schema}}} if schema else {})
+                    for status, (meaning, schema) in endpoint.answers.items()
+                },
+            }
+            | (_form(endpoint.fields) if endpoint.fields else {})
+            | _query(endpoint.query)
+        )
     return {
         "openapi": "3.1.0",
         "info": {"title": "Modeldeck", "version": __version__, "license": {"name": "MIT", "identifier": "MIT"}},
@@ -153,6 +193,10 @@ def openapi_document() -> dict[str, Any]:
 def _form(fields: Sequence[str]) -> dict[str, Any]:
     schema = {"type": "object", "properties": {name: _STRING for name in fields}}
     return {"requestBody": {"content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
+
+
+def _query(names: Sequence[str]) -> dict[str, Any]:
+    return {"parameters": [{"name": name, "in": "query", "schema": _STRING} for name in names]} if names else {}
 
 
 def routes(get_services: GetServices) -> list[Route]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lib.credentials.keyring import KeyRing
 from lib.credentials.rotation import Rotation
 from lib.credentials.values import SYSTEM, Holder, KeyScope, KeySource, KeyStatus, ProviderRef, ResolvedKey, effective_base_url, origin
+from lib.credentials.vault import Vault
 
 __all__ = [
     "SYSTEM",
@@ -16,6 +17,7 @@ __all__ = [
     "ProviderRef",
     "ResolvedKey",
     "Rotation",
+    "Vault",
     "effective_base_url",
     "origin",
 ]

@@ -17,6 +17,7 @@ from lib.credentials.rotation import Rotation, rotate
 from lib.credentials.rows import StoredKey, context, stored_keys
 from lib.credentials.secret import EncryptionSecret
 from lib.credentials.values import SYSTEM, Holder, KeyStatus, ModelRef, ProviderRef, ResolvedKey, effective_base_url, origin
+from lib.credentials.vault import Vault
 from lib.errors import InvalidValue, KeyRequired, SettingsError, WrongEncryptionKey
 from lib.providers.catalog import KINDS
 from lib.settings import Settings
@@ -45,6 +46,8 @@ class KeyRing:
         self._clock = clock
         self._secret = EncryptionSecret(settings)
         self._masters = Masters(engine, self._secret, clock)
+        self.vault = Vault(engine, self._secret, self._masters)
+        """For other secrets than provider keys."""
 
     def status(self, provider: ProviderRef) -> KeyStatus:
         """Return whether one provider has a key everyone may use, and where it comes from."""

@@ -24,7 +24,10 @@ _MODELS = 3
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """What a provider did with a typed key: its first words and what they took, or in a sentence why not."""
+    """What a provider did with a typed key: its first words and what they took, or in a sentence why not.
+
+    ``reachable`` says of a failure that it passes by itself, ``offers`` which models the endpoint names instead.
+    """
 
     ok: bool
     sentence: str
@@ -34,6 +37,8 @@ class TestResult:
     usage: Usage | None = None
     cost_nano_usd: int | None = None
     error: ProviderError | None = None
+    reachable: bool = False
+    offers: tuple[str, ...] = ()
 
 
 def try_key(
@@ -50,7 +55,7 @@ def try_key(
     try:
         candidates = known or [_listed(provider, secret, reach)]
         for candidate in candidates:
-            result = _ask(router, principal, candidate)
+            result = ask(router, principal, candidate)
             if result.error is None or result.error.kind != "model-incompatible":
                 break
     except ProviderError as error:  # before anything was sent: an address or key nobody could call with
@@ -58,7 +63,8 @@ def try_key(
     return result
 
 
-def _ask(router: Router, principal: Principal, candidate: Candidate) -> TestResult:
+def ask(router: Router, principal: Principal, candidate: Candidate) -> TestResult:
+    """Ask one candidate for a word; raise ProviderError when not even an attempt could be made."""
     call = ChatCall([Message("user", _WORDS)], max_tokens=_MAX_TOKENS, source="test")
     text = ""
     last: Attempt | None = None

@@ -12,10 +12,10 @@ from uuid import uuid4
 from sqlalchemy.engine import Engine
 
 from lib import __version__, sample
-from lib.access import LOCAL_ADMIN, Accounts, People, Principal, Role, Sessions, require, require_subscription
+from lib.access import LOCAL_ADMIN, LOCAL_USER_ID, Accounts, People, Principal, Role, Sessions, require, require_subscription
 from lib.analytics import remembering
 from lib.credentials import KeyRing, KeyStatus
-from lib.errors import ModeldeckError, ModelNotUsable, SettingsError
+from lib.errors import ModeldeckError, ModelNotUsable, SettingsError, SignInRequired
 from lib.logs import get_logger
 from lib.money import NANO_PER_USD
 from lib.net import close_shared_client
@@ -26,6 +26,7 @@ from lib.routing.recovery import LOOK_EVERY_S, Recovery
 from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, fallbacks, routed_call
 from lib.services.compatibility import HintDesk, preparer
 from lib.services.key_trial import TestResult, try_key
+from lib.services.supabase_parts import SupabaseParts, open_supabase
 from lib.settings import Settings
 from lib.store.base import Actor, Store
 from lib.store.database import check, open_database
@@ -55,10 +56,15 @@ class Services:
     probes: Heartbeat
     clock: Callable[[], datetime] = utc_now
     origin: str = "page"
+    supabase: SupabaseParts | None = None
 
     def store(self, principal: Principal) -> Store:
-        """Return the tables as this principal may use them."""
-        return SqlStore(self.engine, Actor(principal.name, principal.user_id or None, self.origin), clock=self.clock)
+        """Return the tables as this principal may use them: in the Supabase mode under their own token."""
+        if self.supabase is None or principal.user_id in ("", LOCAL_USER_ID):
+            return self._server_store(principal)
+        if not principal.session:
+            raise SignInRequired("Sign in first.")
+        return self.supabase.store(principal.session, self.origin)
 
     def registry(self, principal: Principal) -> Registry:
         """Return the models and providers as this principal may see and change them."""
@@ -68,6 +74,20 @@ class Services:
     def accounts(self) -> Accounts:
         """Signing in by password, in the mode with built-in accounts."""
         return Accounts(self.engine, self.clock)
+
+    def sign_in(self, email: str, password: str, address: str) -> str:
+        """Return a new session's token; raises SignInRefused or TooManyAttempts with the sentence to show."""
+        accounts = self.supabase.accounts if self.supabase else self.accounts
+        return accounts.sign_in(email, password, address)
+
+    def sign_out(self, token: str, *, everywhere: bool = False) -> None:
+        """End a session, or all of its person's."""
+        if self.supabase:
+            self.supabase.accounts.sign_out(token, everywhere=everywhere)
+        elif everywhere and (person := self.sessions.principal(token)) is not None:
+            self.sessions.end_all(person.user_id)
+        else:
+            self.sessions.end(token)
 
     @property
     def sessions(self) -> Sessions:
@@ -85,7 +105,7 @@ class Services:
             raise SettingsError(
                 "The embedded mode has no accounts: it serves the person at this machine. Set DATABASE_URL for a team to sign in."
             )
-        return People(self.engine, self.clock)
+        return self.supabase.people() if self.supabase else People(self.engine, self.clock)
 
     def revision(self) -> str:
         """Return a string that changes when any model, provider, price or key does, in whichever process."""
@@ -208,11 +228,17 @@ class Services:
         except ModeldeckError as error:
             get_logger("services").error("ledger.not_stopped", error=str(error), unsaved=self.ledger.unsaved)
         close_shared_client()
+        if self.supabase:
+            self.supabase.close()
         self.engine.dispose()
         self.analytics_engine.dispose()
 
     def _sample_desk(self, principal: Principal) -> sample.Desk:
-        return sample.Desk(self.engine, self.store(principal), self._actor(principal), self.clock)
+        return sample.Desk(self.engine, self._server_store(principal), self._actor(principal), self.clock)
+
+    def _server_store(self, principal: Principal) -> Store:
+        """Return the tables under the server's own role, for whom the checks of services are all there is."""
+        return SqlStore(self.engine, Actor(principal.name, principal.user_id or None, self.origin), clock=self.clock)
 
     def _actor(self, principal: Principal) -> Actor:
         return Actor(principal.name, principal.user_id, self.origin)
@@ -244,11 +270,9 @@ class Services:
 def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now, origin: str = "page") -> Services:
     """Open the database and build everything on it; an empty registry is filled with the built-in models.
 
-    ``origin`` names in the audit log where changes come from: page, cli, api or job. Raises SettingsError for a mode
-    this version does not serve, and StoreUnavailable with the sentence to show when the database cannot be used.
+    ``origin`` names in the audit log where changes come from: page, cli, api or job. Raises StoreUnavailable with the
+    sentence to show when the database cannot be used.
     """
-    if settings.mode == "supabase":
-        raise SettingsError("This version does not work with Supabase yet; remove the SUPABASE_ settings.")
     engine = open_database(settings)
     try:
         analytics_engine = open_engine(settings.analytics_url) if settings.analytics_url else engine
@@ -268,7 +292,10 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         # On a thread of its own: a slow probe must not make this process look dead.
         probes = Heartbeat([recovery.run], interval=LOOK_EVERY_S)
         beat = Heartbeat(chores)
-        services = Services(settings, engine, remembering(analytics_engine), keys, ledger, router, beat, recovery, probes, clock, origin)
+        supabase = open_supabase(settings, engine, keys, clock) if settings.mode == "supabase" else None
+        services = Services(
+            settings, engine, remembering(analytics_engine), keys, ledger, router, beat, recovery, probes, clock, origin, supabase
+        )
         _seed_when_empty(services)
         ledger.register(__version__)
         ledger.mark_interrupted()

@@ -18,6 +18,7 @@ _SENTENCES: dict[StoreFault, str] = {
     "missing-schema": "The database has no Modeldeck tables yet. Run: python -m lib db upgrade",
     "older-schema": "The database was made by an older Modeldeck. Run: python -m lib db upgrade",
     "refused-key": "Supabase refuses the API key. Copy SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY again from its API settings.",
+    "no-project": "Supabase does not answer. When the project is paused, restore it in its dashboard; otherwise check SUPABASE_URL.",
     "paused": "The Supabase project is paused. Restore it in its dashboard, then try again.",
     "busy": "Supabase limits how often it may be asked. Wait a minute, then try again.",
     "newer-schema": "The database was made by a newer Modeldeck. Update Modeldeck, or point it at another database.",

@@ -27,7 +27,7 @@ _UNMIGRATED = frozenset({"42P01", "42703", "42883", "3F000", "PGRST106", "PGRST2
 _STATUSES: Mapping[int, tuple[StoreFault, str]] = {
     401: ("refused-key", ""),
     402: ("paused", "Supabase has restricted this project for its usage. Its dashboard says why."),
-    404: ("unreachable", "There is no Supabase project at SUPABASE_URL. Copy it again from the project's API settings."),
+    404: ("no-project", "There is no Supabase project at SUPABASE_URL. Copy it again from the project's API settings."),
     429: ("busy", ""),
     540: ("paused", ""),
     544: ("busy", "The database of the Supabase project takes too long to answer. Try again in a moment."),
@@ -87,7 +87,4 @@ def no_answer(url: str, error: httpx.HTTPError | None = None) -> StoreUnavailabl
     host = urlsplit(url).hostname or "SUPABASE_URL"
     if isinstance(error, httpx.TimeoutException) and not isinstance(error, httpx.ConnectTimeout):
         return StoreUnavailable(_STATUSES[544][1], reason="busy")
-    return StoreUnavailable(
-        f"Supabase does not answer at {host}. When the project is paused, restore it in its dashboard; otherwise check SUPABASE_URL.",
-        reason="unreachable",
-    )
+    return unavailable("no-project", f"asked at {host}")

@@ -125,8 +125,10 @@ def _subscription(page: Page, people: People, person: Person) -> None:
 
 def _account(page: Page, people: People, person: Person) -> None:
     with st.container(horizontal=True):
-        if person.is_active and st.button(
-            "New link", icon=":material/link:", key="people-link", help="A link with which they set a new password."
+        if (
+            people.invites
+            and person.is_active
+            and st.button("New link", icon=":material/link:", key="people-link", help="A link with which they set a new password.")
         ):
             show_link(people.reset(person.email, actor(page)), page)
         label, icon = ("Switch off", ":material/person_off:") if person.is_active else ("Switch on", ":material/person:")

@@ -21,16 +21,11 @@ THREADS = 400
 """Threads for synchronous routes: every streamed answer holds one, and the default of 40 starves the health check."""
 
 
-def refuse_unserved_modes() -> None:
-    """End the process with one sentence when the settings are unusable or ask for a mode without sign-in yet."""
+def refuse_unusable_settings() -> None:
+    """End the process with one sentence when the settings are unusable."""
     try:
         settings = load_settings()
         logs.configure(settings.log_level, secrets=settings.secrets)
-        if settings.mode == "supabase":
-            raise SettingsError(
-                "This version does not sign people in with Supabase yet. Remove the SUPABASE_ settings to serve: with DATABASE_URL alone "
-                "a team signs in with built-in accounts."
-            )
     except SettingsError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None

@@ -9,11 +9,14 @@ import streamlit as st
 
 from lib.access import Principal
 from lib.access.passwords import SHORTEST
-from lib.api.auth import PROBLEM, PROBLEMS
+from lib.api.auth_supabase import SENT
+from lib.api.leading import PROBLEM, PROBLEMS
 from lib.errors import InvalidValue
 from lib.services import Services
 from lib.ui.format import literal
 
+_PROVIDERS = {"github": "GitHub", "gitlab": "GitLab", "linkedin_oidc": "LinkedIn", "azure": "Microsoft", "workos": "WorkOS"}
+"""How other providers spell themselves, where that is more than a capital."""
 _STYLE = """
 <style>
 .deck-form { display: flex; flex-direction: column; gap: 1rem; margin: 0; }
@@ -25,6 +28,10 @@ _STYLE = """
   padding: .6rem 1rem; cursor: pointer; }
 .deck-form button:hover { background: #4338CA; }
 .deck-form small { opacity: .75; }
+.deck-ways { display: flex; flex-direction: column; gap: .5rem; }
+.deck-ways a { display: block; text-align: center; font-size: .9375rem; font-weight: 600; color: inherit; text-decoration: none;
+  border-radius: .5rem; padding: .5rem 1rem; border: 1px solid color-mix(in srgb, currentColor 35%, transparent); }
+.deck-ways a:hover { border-color: #6366F1; }
 .deck-out { display: flex; flex-wrap: wrap; gap: .25rem 1rem; margin: 0; }
 .deck-out button { font: inherit; font-size: .875rem; color: inherit; opacity: .85; background: none; border: 0;
   padding: .25rem 0; cursor: pointer; text-decoration: underline; text-underline-offset: .2em; }
@@ -34,6 +41,12 @@ _STYLE = """
 
 def draw() -> None:
     """Draw the sign-in form; afterwards the browser is back at the address it asked for."""
+    from lib.ui.context import services  # which draws this form itself
+
+    supabase = services().supabase
+    if supabase is not None and st.query_params.get(SENT):
+        _draw_code()
+        return
     with _card("Sign in"):
         _form(
             "sign-in",
@@ -42,7 +55,43 @@ def draw() -> None:
             <input type="hidden" name="next" value="{escape(_here())}">""",
             "Sign in",
         )
+        if supabase is not None:
+            _draw_other_ways(supabase.accounts.providers())
+            return
         st.caption("No account, or the password is lost? An admin of this Modeldeck can send you a link.")
+
+
+def _draw_other_ways(providers: tuple[str, ...]) -> None:
+    """Draw what Supabase lets people do instead of typing a password."""
+    if providers:
+        query = {name: urlencode({"provider": name, "next": _here()}) for name in providers}
+        links = (f'<a href="/api/auth/oauth?{escape(query[name])}" target="_self">Continue with {_label(name)}</a>' for name in providers)
+        st.html(f'{_STYLE}<div class="deck-ways">{"".join(links)}</div>')
+    with st.expander("Sign in by a mailed link", icon=":material/mail:"):
+        _form(
+            "link",
+            f"""<label>Your e-mail address<input name="email" type="email" autocomplete="username" required></label>
+            <input type="hidden" name="next" value="{escape(_here())}">""",
+            "Send me a link",
+        )
+    st.caption("No account? An admin of this Modeldeck can add you in Supabase.")
+
+
+def _draw_code() -> None:
+    """Draw the form for the code of a mail."""
+    with _card("Look into your mail"):
+        st.write("If this address has an account, a mail is on its way. Open its link in this browser, or type its code here.")
+        _form(
+            "code",
+            f"""<label>Code<input name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="20" required autofocus></label>
+            <input type="hidden" name="next" value="{escape(_here(keep_sent=True))}">""",
+            "Sign in",
+        )
+        st.html(f'{_STYLE}<div class="deck-ways"><a href="{escape(_here())}" target="_self">Back</a></div>')
+
+
+def _label(provider: str) -> str:
+    return escape(_PROVIDERS.get(provider, provider.removesuffix("_oidc").capitalize()))
 
 
 def draw_join(services: Services) -> None:
@@ -93,8 +142,9 @@ def _form(action: str, fields: str, button: str) -> None:
     )
 
 
-def _here() -> str:
+def _here(*, keep_sent: bool = False) -> str:
     """Return the address of this page, without what went wrong before."""
-    kept = {name: st.query_params.get_all(name) for name in st.query_params if name != PROBLEM}
+    dropped = (PROBLEM,) if keep_sent else (PROBLEM, SENT)
+    kept = {name: st.query_params.get_all(name) for name in st.query_params if name not in dropped}
     query = urlencode(kept, doseq=True)
     return (urlsplit(st.context.url or "/").path or "/") + (f"?{query}" if query else "")

@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from lib.access import Principal, Role
 from lib.api import Guard, routes
-from lib.api.auth import PROBLEMS, local_path
 from lib.api.forms import COOKIE, LARGEST_FORM
+from lib.api.leading import PROBLEMS, local_path
 from lib.services import Services, open_services
 from lib.settings import load_settings
 from lib.store.base import Actor

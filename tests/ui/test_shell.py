@@ -185,17 +185,6 @@ def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     ("settings", "sentence"),
     [
         (
-            {
-                "DATABASE_URL": POSTGRES,
-                "ENCRYPTION_KEY": SECRET,
-                "SUPABASE_URL": "https://x.supabase.co",
-                "SUPABASE_PUBLISHABLE_KEY": "sb_publishable_x",
-                "SUPABASE_SECRET_KEY": SECRET,
-            },
-            "This version does not sign people in with Supabase yet. Remove the SUPABASE_ settings to serve: with DATABASE_URL alone "
-            "a team signs in with built-in accounts.",
-        ),
-        (
             {"DATABASE_URL": POSTGRES},
             "Set ENCRYPTION_KEY next to DATABASE_URL: provider keys are stored encrypted under it.",
         ),
@@ -206,7 +195,7 @@ def start(folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
         ),
     ],
 )
-def test_a_mode_without_sign_in_or_half_configured_ends_with_one_sentence(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
+def test_half_a_configuration_ends_with_one_sentence(tmp_path: Path, settings: dict[str, str], sentence: str) -> None:
     done = start(tmp_path, **settings)
     assert done.returncode == 2
     assert done.stderr.strip() == sentence
