@@ -46,7 +46,7 @@ class ProviderKind:
     """What a wire format has behind the base URL, where that has to fit several."""
     settings: tuple[str, ...] = ("include_usage",)
     asks: Mapping[str, str] = field(default_factory=dict)
-    """Settings without which hardly a call succeeds, with the labels a person is asked for them under."""
+    """Settings without which some calls cannot succeed, with the labels a person is asked for them under."""
     include_usage: bool = True
     """Whether a stream's usage must be, and may be, asked for with stream_options."""
     max_tokens: str = "max_tokens"
@@ -124,6 +124,7 @@ _ROWS = (
         base_url_env="AZURE_OPENAI_ENDPOINT",
         key_env="AZURE_OPENAI_API_KEY",
         key_page="https://portal.azure.com",
+        asks=MappingProxyType({"api_version": "API version (only for an address by deployment)"}),
         auth="api-key",
         max_tokens_reasoning="max_completion_tokens",
     ),

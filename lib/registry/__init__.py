@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lib.registry.bulk import BulkChange, BulkPlan, BulkUndo
+from lib.registry.draft import DraftModel
 from lib.registry.lifecycle import Dependents
 from lib.registry.registry import Registry
 from lib.registry.seeding import SeedResult
@@ -15,6 +16,7 @@ __all__ = [
     "BulkPlan",
     "BulkUndo",
     "Dependents",
+    "DraftModel",
     "ImportResult",
     "Model",
     "Provider",

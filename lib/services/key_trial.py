@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pydantic import SecretStr
@@ -51,7 +51,8 @@ def try_key(
     """
     secret = SecretStr(api_key.strip()) if api_key.strip() else None
     reach = base_url or provider.base_url
-    known = [candidate_of(model, secret, None, base_url=reach, why="key test") for model in _cheapest_first(models)[:_MODELS]]
+    asked = [replace(model, provider=provider) for model in _cheapest_first(models)[:_MODELS]]  # with settings typed, not saved yet
+    known = [candidate_of(model, secret, None, base_url=reach, why="key test") for model in asked]
     try:
         candidates = known or [_listed(provider, secret, reach)]
         for candidate in candidates:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -67,12 +68,13 @@ def _ask(page: Page, provider: Provider) -> None:
         st.error("Paste the API key first.", icon=":material/key_off:")
         return
     try:
-        if asked:
-            provider = page.registry.set_provider(provider.slug, settings=_settings(provider, asked))
-        result = _tested(page, provider, key, url) if tested else None
+        settings = _settings(provider, asked)
+        result = _tested(page, replace(provider, settings=settings), key, url) if tested else None
         if result is not None and not result.ok:
             st.error(f"The key was not saved. {fmt.literal(result.sentence)}", icon=":material/error:")
             return
+        if settings != dict(provider.settings):
+            page.registry.set_provider(provider.slug, settings=settings)
         page.services.connect(page.principal, provider, key, base_url=url, tested=tested)
     except ModeldeckError as error:
         st.error(str(error), icon=":material/error:")

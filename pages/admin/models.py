@@ -3,6 +3,7 @@
 import streamlit as st
 
 from lib.access import Role
+from lib.ui import model_add, model_bulk
 from lib.ui import model_drawer as drawer
 from lib.ui import model_table as table
 from lib.ui.capabilities import CAPABILITIES
@@ -15,7 +16,10 @@ models = table.known(page)
 providers = distinct({model.provider.slug: model.provider.display_name for model in models})
 icons = {c.name: c.label for c in CAPABILITIES}
 
-st.title("Models", anchor=False)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title("Models", anchor=False, width="stretch")
+    if st.button("Add model", icon=":material/add:"):
+        model_add.dialog(page, registry.providers())
 with st.container(horizontal=True, vertical_alignment="bottom"):
     search = st.text_input("Search", type="search", placeholder="Name, key or maker", key="q", bind="query-params", width=220)
     narrowed = sum(bool(st.session_state.get(name)) for name in ("provider", "state", "can"))
@@ -69,6 +73,7 @@ if not shown:
     )
     st.stop()
 
+model_bulk.undo(page)
 actions = st.container(horizontal=True, vertical_alignment="center")
 rows = table.draw(shown, key="models-table", on_toggle=toggle, on_open=show)
 picked = [shown[row] for row in rows]
@@ -89,7 +94,10 @@ with actions:
     if st.button("Move down", icon=":material/arrow_downward:", disabled=not ids):
         registry.reorder(table.moved(shown, ids, 1))
         st.rerun()
-    if st.button("Details", icon=":material/info:", disabled=len(ids) != 1):
+    if len(ids) > 1:
+        if st.button("Change together", icon=":material/edit:"):
+            model_bulk.dialog(page, picked, models)
+    elif st.button("Details", icon=":material/info:", disabled=not ids):
         drawer.open_for(ids[0])
     st.caption(f"{len(ids)} chosen" if ids else "Choose rows to change several at once")
 drawer.draw(page, models)

@@ -198,6 +198,15 @@ def test_after_a_key_was_tested_its_models_are_offered_and_switched_on(deck: Dec
     assert KEY not in text
 
 
+def test_a_refused_key_leaves_the_settings_as_they_were(deck: Deck) -> None:
+    with ReplayServer(api_key="another-key-0000000000000") as server:
+        at = dialog("matchaai")
+        at.text_input[2].set_value("424")
+        submit(at, "Test and save", key=KEY, url=server.base_url)
+    assert at.error
+    assert deck.admin.provider("matchaai").settings == {}
+
+
 def test_a_gateway_asks_for_its_mission_and_calls_go_there(deck: Deck) -> None:
     with ReplayServer() as server:
         at = dialog("matchaai")
