@@ -157,6 +157,7 @@ class World:
     engine: sa.Engine
     ids: dict[str, str | None]
     clients: dict[str, httpx.Client]
+    loose: bool
     made: int = 0
     rows: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
@@ -232,10 +233,15 @@ def _value(column: sa.Column[Any], number: int) -> Any:
     return str(uuid5(NAMESPACE_URL, f"row {number}"))
 
 
-@pytest.fixture(scope="module", params=["default privileges revoked", "default privileges granted"])
+LOOSE = "all granted afterwards"
+
+
+@pytest.fixture(scope="module", params=["default privileges revoked", "default privileges granted", LOOSE])
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """The people and their rows, on a project made lately and on one made when every new table went to everybody."""
-    with running_stack(default_grants=request.param.endswith("granted")) as stack:
+    """The people and their rows: on a project made lately, on one of the days when every new table went to everybody, and
+    on one where somebody granted everything once more, so that row-level security and triggers stand alone.
+    """
+    with running_stack(default_grants=request.param != "default privileges revoked") as stack:
         people = {
             name: stack.sign_up(f"{name}@example.com", role=role)
             for name, role in (("a", "member"), ("b", "member"), ("analyst", "analyst"), ("admin", "admin"))
@@ -244,8 +250,11 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         clients = {name: stack.rest(person.token) for name, person in people.items()}
         clients |= {"anon": stack.rest(), "service": stack.rest(key=stack.secret_key)}
         engine = open_engine(SecretStr(stack.database_url.replace("postgresql://", "postgresql+psycopg://")))
-        world = World(stack, engine, letters, clients)
+        world = World(stack, engine, letters, clients, loose=request.param == LOOSE)
         _fill(world)
+        if world.loose:
+            for what in ("TABLES", "SEQUENCES"):
+                stack.sql(f"GRANT ALL ON ALL {what} IN SCHEMA public TO anon, authenticated, service_role")
         yield world
         for client in clients.values():
             client.close()
@@ -273,7 +282,7 @@ def test_each_person_reaches_their_rows_and_no_other(world: World, table: str) -
     for verb, cells in _rows()[table]:
         for person, expected in zip(PEOPLE, cells, strict=True):
             found = _TRIES[verb](world, world.clients[person], table)
-            if found != expected:
+            if found != expected and not (world.loose and {found, expected} == {".", "-"}):
                 wrong.append(f"{table} {verb} as {person}: expected {expected}, found {found}")
     assert wrong == []
 
@@ -282,7 +291,8 @@ def _refused(answer: httpx.Response) -> bool:
     """Whether the answer is a refusal; any other failure is a fault of the test."""
     if answer.status_code < 300:
         return False
-    assert answer.status_code in (401, 403) and answer.json()["code"] == "42501", answer.text
+    refused = answer.status_code in (401, 403) and answer.json()["code"] == "42501"
+    assert refused or answer.json()["code"] == _APPEND_ONLY, answer.text
     return True
 
 
@@ -342,6 +352,8 @@ def _delete(world: World, client: httpx.Client, table: str) -> str:
     return gone or ("-" if all(refusals) else ".")
 
 
+_APPEND_ONLY = "23001"
+"""What a trigger says that keeps a table's rows as they were written."""
 _QUIET = {"Content-Type": "application/json", "Prefer": "return=minimal"}
 _TRIES = {"select": _select, "insert": _insert, "update": _update, "delete": _delete}
 _KEPT = ("profiles", "audit_log", "rollup_state")
@@ -376,7 +388,7 @@ def test_each_person_reads_the_views_of_whom_they_may(world: World, view: str) -
     for person in PEOPLE:
         answer = world.clients[person].get(f"/{view}")
         found.append("-" if _refused(answer) else "g" if answer.json() else ".")
-    assert found == cells
+    assert found == ([cell.replace("-", ".") for cell in cells] if world.loose else cells)
 
 
 @pytest.mark.parametrize(
