@@ -7,7 +7,9 @@ the rounds' ratios.
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -16,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,51 @@ from lib.providers import open_adapter
 TARGET = 1.3
 CHUNKS = 200
 _ROOT = Path(__file__).resolve().parents[2]
+_MESSAGES: list[Any] = [{"role": "user", "content": "Count to two hundred."}]
 _WORDS = ("Every", " word", " arrives", " on", " its", " own", ",", " like", " this", ".")
+
+
+def measure_others(rounds: int = 60) -> list[dict[str, Any]]:
+    """Measure the same for other clients that are installed (the extra ``bench``), to stand beside; none has a target."""
+    rows = []
+    for name, module, opened in (("OpenAI SDK", "openai", _openai), ("LiteLLM SDK", "litellm", _litellm)):
+        if importlib.util.find_spec(module) is None:
+            print(f"Left out: {name}, which is not installed; install the extra bench to compare.", file=sys.stderr)
+            continue
+        with _server() as base_url, httpx.Client(trust_env=False) as theirs:
+            body = json.dumps({"model": "bench-model", "messages": _MESSAGES, "stream": True}).encode()
+            raw = partial(_raw, theirs, f"{base_url}/chat/completions", body)
+            other = opened(base_url)
+            for _ in range(5):
+                if other() != raw():
+                    raise AssertionError("the two sides read different answers")
+            pairs = [_round(n, other, raw) for n in range(rounds)]
+        ratio = round(statistics.median(mine / least for mine, least in pairs), 3)
+        rows.append({"name": f"200-chunk stream: {name} / raw httpx", "ratio": ratio, "target": None, "details": {"rounds": rounds}})
+    return rows
+
+
+def _openai(base_url: str) -> Callable[[], int]:
+    import openai
+
+    client = openai.OpenAI(base_url=base_url, api_key="bench")
+
+    def ask() -> int:
+        chunks = client.chat.completions.create(model="bench-model", messages=_MESSAGES, stream=True)
+        return sum(len(chunk.choices[0].delta.content or "") for chunk in chunks if chunk.choices)
+
+    return ask
+
+
+def _litellm(base_url: str) -> Callable[[], int]:
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # it would fetch its prices from the network otherwise
+    import litellm
+
+    def ask() -> int:
+        chunks = litellm.completion(model="openai/bench-model", messages=_MESSAGES, stream=True, api_base=base_url, api_key="bench")
+        return sum(len(chunk.choices[0].delta.content or "") for chunk in chunks if chunk.choices)
+
+    return ask
 
 
 def measure_stream(rounds: int = 400) -> dict[str, Any]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.bench.stream import TARGET, measure_stream
+import importlib.util
+
+import pytest
+
+from tests.bench.stream import TARGET, measure_others, measure_stream
 
 
 def test_a_short_run_measures_both_sides_of_the_same_stream() -> None:
@@ -12,3 +16,11 @@ def test_a_short_run_measures_both_sides_of_the_same_stream() -> None:
     assert result["details"]["rounds"] == 3
     assert result["details"]["adapter_us"] > 0 < result["details"]["raw_us"]
     assert 0 < result["ratio"] < 10
+
+
+def test_a_client_that_is_not_installed_is_left_out_with_a_line_that_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert measure_others() == []
+    assert capsys.readouterr().err.count("install the extra bench") == 2
