@@ -20,7 +20,7 @@ FRAME = "brushed"
 _HTML = """<div class="steps" role="slider" tabindex="0" aria-valuemin="1" aria-valuenow="1"></div>
 """
 _CSS = """
-:host { display: block; height: 0; }
+:host { display: block; height: 0; position: relative; }
 .steps {
     position: absolute; right: 0; bottom: 16.25rem; z-index: 2; padding: 0.15rem 0.6rem; opacity: 0; pointer-events: none;
     font: 0.8rem var(--st-font); color: var(--st-text-color); background: var(--st-secondary-background-color);
@@ -104,12 +104,29 @@ export default function ({ parentElement, data, setTriggerValue }) {
         plot.on("plotly_click", clicked);
         plot.on("plotly_selected", brushed);
     };
-    const watch = new MutationObserver(listen);
+
+    // The legend: the pressed series stands out, the others fade; pressed again, or another, it takes that back.
+    const buttons = () => [...frame.querySelectorAll(".deck-legend button")];
+    const fade = () => {
+        const pressed = buttons().findIndex(one => one.getAttribute("aria-pressed") === "true");
+        for (const layer of frame.querySelectorAll(".barlayer, .scatterlayer"))
+            [...layer.children].forEach((trace, i) => { trace.style.opacity = pressed < 0 || pressed === i ? "" : "0.12"; });
+    };
+    const singled = event => {
+        const chosen = event.target.closest(".deck-legend button");
+        if (!chosen) return;
+        for (const one of buttons())
+            one.setAttribute("aria-pressed", one === chosen && one.getAttribute("aria-pressed") !== "true");
+        fade();
+    };
+    const watch = new MutationObserver(() => { listen(); fade(); });
+    frame.addEventListener("click", singled);
     frame.addEventListener("touchend", touched);
     watch.observe(frame, { childList: true, subtree: true });
     listen();
     return () => {
         watch.disconnect();
+        frame.removeEventListener("click", singled);
         frame.removeEventListener("touchend", touched);
         leave();
     };

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
 from lib.analytics import Bucket
-from lib.ui import brush
+from lib.ui import brush, legend
 from lib.ui.colors import Look
 
 HEIGHT = 260
@@ -48,7 +48,9 @@ def bars(buckets: Sequence[Bucket], series: Sequence[Series], *, alt: str, key: 
             **_hover(one, prefix),
         )
     figure.update_layout(barmode="stack", bargap=0.25)
-    _draw(figure, buckets, alt=alt, key=key, ticks=_ticks(series), prefix=prefix, legend=len(series) > 1)
+    with _frame(key):
+        _legend(series)
+        _draw(figure, buckets, alt=alt, key=key, ticks=_ticks(series), prefix=prefix)
 
 
 def lines(buckets: Sequence[Bucket], series: Sequence[Series], *, alt: str, key: str, empty: str, suffix: str = "") -> None:
@@ -68,7 +70,18 @@ def lines(buckets: Sequence[Bucket], series: Sequence[Series], *, alt: str, key:
             marker={"color": one.look.color, "size": 4},
             **_hover(one, "", suffix),
         )
-    _draw(figure, buckets, alt=alt, key=key, ticks=_ticks(series), suffix=suffix, legend=len(series) > 1)
+    with _frame(key):
+        _legend(series, lines=True)
+        _draw(figure, buckets, alt=alt, key=key, ticks=_ticks(series), suffix=suffix)
+
+
+def _frame(key: str) -> st.delta_generator.DeltaGenerator:
+    return st.container(key=f"{brush.FRAME}-{key}", gap=None)
+
+
+def _legend(series: Sequence[Series], *, lines: bool = False) -> None:
+    if len(series) > 1:
+        legend.draw([one.name for one in series], [one.look for one in series], lines=lines)
 
 
 def _pattern(shape: str) -> dict[str, Any]:
@@ -98,7 +111,6 @@ def _draw(
     ticks: dict[str, Any],
     prefix: str = "",
     suffix: str = "",
-    legend: bool,
 ) -> None:
     mouse = _has_mouse()
     clock = "%a %-d %b" if len(buckets) < 2 or buckets[1].start - buckets[0].start > timedelta(hours=2) else "%a %-d %b, %H:%M"
@@ -110,19 +122,36 @@ def _draw(
         dragmode="select" if mouse else False,
         selectdirection="h",
         newselection={"line": {"color": "#000001", "width": 1, "dash": "solid"}},
-        showlegend=legend,
-        legend={"orientation": "h", "yref": "container", "yanchor": "top", "y": 1, "x": 0, "xanchor": "left"},
+        showlegend=False,  # plotly's own takes its room from the bars: on a phone, most of it
         xaxis={"showgrid": False, "type": "date", "nticks": 8, "hoverformat": f"{clock} · {hint}", "fixedrange": True},
         yaxis=ticks
         | {"rangemode": "tozero", "tickprefix": prefix, "ticksuffix": suffix, "gridcolor": _GRID, "zeroline": False, "fixedrange": True},
     )
-    if buckets and buckets[-1].partial:
-        figure.add_annotation(
-            x=_clock(buckets)[-1], y=1, yref="paper", yanchor="bottom", text="so far", showarrow=False, font={"size": 10}, opacity=0.7
-        )
-    with st.container(key=f"{brush.FRAME}-{key}", gap=None):
-        st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)
-        brush.listen(buckets, key=key, name=alt)
+    for moment, words in _notes(buckets):
+        figure.add_annotation(x=moment, y=1, yref="paper", yanchor="bottom", text=words, showarrow=False, font={"size": 11})
+    st.plotly_chart(figure, key=key, config={"displayModeBar": False}, alt=alt)
+    brush.listen(buckets, key=key, name=alt)
+
+
+def whole(buckets: Sequence[Bucket]) -> slice:
+    """Return which steps lie in the range entirely: the first may begin within its hour, the last may be running or cut off."""
+    first = 1 if buckets and _is_cut(buckets[0]) else 0
+    last = len(buckets) - 1 if buckets and (buckets[-1].partial or _is_cut(buckets[-1])) else len(buckets)
+    return slice(first, max(first, last))
+
+
+def _is_cut(bucket: Bucket) -> bool:
+    return bucket.end.astimezone(UTC) - bucket.start.astimezone(UTC) < timedelta(hours=1)
+
+
+def _notes(buckets: Sequence[Bucket]) -> list[tuple[str, str]]:
+    """Return what stands above the first and the last step when only a part of it is shown."""
+    clock, found = _clock(buckets), []
+    if len(buckets) > 1 and _is_cut(buckets[0]):
+        found.append((clock[0], f"from {buckets[0].start:%H:%M}"))
+    if buckets and (buckets[-1].partial or _is_cut(buckets[-1])):
+        found.append((clock[-1], "so far" if buckets[-1].partial else f"to {buckets[-1].end:%H:%M}"))
+    return found
 
 
 def _clock(buckets: Sequence[Bucket]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import streamlit as st
+
 PALETTE = 8
 """How many categorical colours the theme has in each of its light and dark sets."""
 _PATTERNS = ("", "/", ".", "x")
@@ -29,3 +31,12 @@ def look(number: int) -> Look:
         return OTHER
     place, cycle = (number - 1) % PALETTE, (number - 1) // PALETTE % len(_PATTERNS)
     return Look(f"#{place + 1:06d}", _PATTERNS[cycle], _DASHES[cycle])
+
+
+def theme_colors(one: Look) -> tuple[str, str] | None:
+    """Return the theme's colours behind a placeholder, light and dark; None for a look whose colour is its own."""
+    place = int(one.color[1:]) if one.color.startswith("#0000") else 0
+    if not 1 <= place <= PALETTE:
+        return None
+    light, dark = (st.get_option(f"theme.{mode}.chartCategoricalColors")[place - 1] for mode in ("light", "dark"))
+    return light, dark

@@ -10,20 +10,22 @@ from lib.analytics import By, Totals
 from lib.money import exact_usd, format_usd, usd
 from lib.ui import format as fmt
 from lib.ui.csv_export import safe
-from lib.ui.overview_view import lead_to_calls
+from lib.ui.requests_view import lead_to_calls
 from lib.ui.usage_view import Usage, cost_of
 
 BREAKDOWNS: tuple[By, ...] = ("model", "provider", "user", "source")
 _PER_MILLION = 1_000_000
+_MONEY_WIDTHS = {"Cost": 80, "Per request": 86, "Per 1M tokens": 98, "Saved by caching": 114}
+"""Pixels; with the other columns they fill a page of 1,440."""
 
 
 def units(usage: Usage) -> None:
     """Draw what a request and a million tokens cost on average, how much input came from caches, and what that saved."""
     now, before = usage.totals.current, usage.totals.previous
-    with st.grid(4, min_column_width=190, gap="small"):
+    with st.grid(4, min_column_width=160, gap="small"):
         _card("Cost", now.cost_nano_usd, before.cost_nano_usd, f"Exactly {exact_usd(now.cost_nano_usd)}. Unpriced calls are not in it.")
         _card("Cost per request", per_request(now), per_request(before), "Cost of the range by its requests, failed ones too.")
-        _card("Blended, per 1M tokens", blended(now), blended(before), "Cost of the range by all its tokens, input and output together.")
+        _card("Blended per 1M", blended(now), blended(before), "Cost of the range by all its tokens, input and output together.")
         rate = now.cache_hit_rate
         saved = now.cache_saving_nano_usd
         st.metric(
@@ -91,26 +93,29 @@ def table(usage: Usage, by: By) -> None:
         selection_mode="single-row",
         alt=f"Cost by {by}, dearest first; choose one to see its calls",
         column_config={
-            by.capitalize(): st.column_config.TextColumn(width=190),
-            "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=120),
-            "Course": st.column_config.AreaChartColumn(width=120, y_min=0),
-            **{
-                n: st.column_config.TextColumn(alignment="right", width=100)
-                for n in ("Cost", "Per request", "Per 1M tokens", "Saved by caching")
-            },
-            **{n: st.column_config.NumberColumn(format="localized", width=90) for n in ("Requests", "Unpriced")},
-            "Cached input": st.column_config.NumberColumn(format="percent", width=100),
+            by.capitalize(): st.column_config.TextColumn(width=166),
+            "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
+            "Course": st.column_config.BarChartColumn(width=110, y_min=0, help="Its cost, step by step of the range."),
+            **{n: st.column_config.TextColumn(alignment="right", width=w) for n, w in _MONEY_WIDTHS.items()},
+            **{n: st.column_config.NumberColumn(format="localized", width=74) for n in ("Requests", "Unpriced")},
+            "Cached input": st.column_config.NumberColumn(format="percent", width=92),
         },
     )
 
 
 def unpriced(usage: Usage) -> None:
     """Draw the models whose calls nobody can price, as a queue to work through."""
-    shares = [s for s in analytics.usage_by(usage.asked[0], "model", *usage.asked[1:]) if s.totals.unpriced]
+    every = analytics.usage_by(usage.asked[0], "model", *usage.asked[1:])
+    shares = sorted((s for s in every if s.totals.unpriced), key=lambda s: -s.totals.unpriced)
     if not shares:
         st.caption(":material/check_circle: Every call of this range is priced.")
         return
-    st.caption(f":red-badge[:material/money_off: {sum(s.totals.unpriced for s in shares):,} unpriced calls] are in no figure above.")
+    number = sum(s.totals.unpriced for s in shares)
+    calls = f"{number:,} unpriced {'call' if number == 1 else 'calls'}"
+    st.markdown(
+        f":red-badge[:material/money_off: {calls}] in no cost above. Choose a row to see them; "
+        "a price on the Models page prices the calls that come after it."
+    )
     frame = pd.DataFrame(
         {
             "Model": [safe(s.label) for s in shares],
@@ -128,7 +133,7 @@ def unpriced(usage: Usage) -> None:
         selection_mode="single-row",
         alt="Models with unpriced calls; choose one to see its calls",
         column_config={
-            "Of all attempts": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1),
+            "Of all attempts": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, color="red"),
             **{n: st.column_config.NumberColumn(format="localized") for n in ("Unpriced calls", "Tokens in", "Tokens out")},
         },
     )

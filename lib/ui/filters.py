@@ -9,11 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, preset
 from lib.errors import InvalidValue
 from lib.registry import Model
 from lib.ui.context import Page
+from lib.ui.format import literal
 from lib.ui.span import Span
 
 DEFAULT_RANGE: PresetName = "7d"
@@ -22,6 +24,10 @@ STATUS_WORDS: Mapping[str, str] = {"ok": "OK", "error": "Error", "cancelled": "S
 SOURCE_WORDS: Mapping[str, str] = {"playground": "Playground", "api": "API", "cli": "Command line", "test": "Key test", "probe": "Probe"}
 
 
+_STYLE = """<style>
+[data-testid="stButtonGroup"] button[data-selected="true"] { color: light-dark(#4338CA, #A5B4FC) !important; }
+</style>"""
+"""What the theme cannot say: its primary colour is too dark for words on a dark page, and any lighter one for white words on itself."""
 SPAN = ("from", "to")
 """The address's and the session's names of a custom range: two local days, or two moments in UTC."""
 
@@ -41,38 +47,36 @@ class View:
         return self.filters != NO_FILTERS
 
 
-def draw(page: Page, title: str) -> None:
-    """Draw the title, the range control and the filters that all analytics pages share.
+def draw(page: Page, title: str) -> DeltaGenerator:
+    """Draw the title, the range control and the filters that all analytics pages share; return the line the filters stand on.
 
     The shell calls this, outside any page, so that what was chosen on one page holds on the next.
     """
     _adopt_address()
+    st.html(_STYLE)
+    span = _span(page)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="stretch")
-        st.segmented_control(
-            "Range",
-            list(PRESETS),
-            default=DEFAULT_RANGE,
-            required=True,
-            key="range",
-            bind="query-params",
-            persist_state="session",
-            label_visibility="collapsed",
-            on_change=clear_span,
-        )
-        _custom(page)
-        st.button("Refresh", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
+        with st.container(horizontal=True, vertical_alignment="center", width="content", gap="xsmall"):
+            _presets(shown=span is None)
+            _custom(page, span)
+            st.button("", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
     models = known_models(page)
     names = distinct(
         {model.model_key: model.display_name for model in models}, {model.model_key: model.provider.display_name for model in models}
     )
     providers = distinct({model.provider.slug: model.provider.display_name for model in models})
-    with st.expander("Filters", icon=":material/filter_list:", expanded=any(name.startswith("by-") for name in st.query_params)):
-        with st.container(horizontal=True):
-            _choice("Model", names, "model")
-            _choice("Provider", providers, "provider")
-            _choice("Source", SOURCE_WORDS, "source", listed=True)
-            _choice("Status", STATUS_WORDS, "status", listed=True)
+    line = st.container(horizontal=True, vertical_alignment="center")
+    with line.popover("Filters", icon=":material/filter_list:", key="filters"):
+        chosen = [
+            choice("Model", names, "model", persist=True),
+            choice("Provider", providers, "provider", persist=True),
+            choice("Source", SOURCE_WORDS, "source", listed=True, persist=True),
+            choice("Status", STATUS_WORDS, "status", listed=True, persist=True),
+        ]
+    if told := " ".join(f":blue-badge[{literal(words)}]" for words in chosen if words):
+        line.markdown(told, width="content")
+    return line
 
 
 def view(page: Page) -> View:
@@ -122,6 +126,30 @@ def _adopt_address() -> None:
         st.query_params.update({name: st.session_state[name] for name in SPAN})
 
 
+def _presets(*, shown: bool) -> None:
+    """Draw the presets; none is chosen while a custom range is shown, and choosing one leaves that."""
+    if shown:
+        st.segmented_control(
+            "Range",
+            list(PRESETS),
+            default=DEFAULT_RANGE,
+            required=True,
+            key="range",
+            bind="query-params",
+            persist_state="session",
+            label_visibility="collapsed",
+        )
+    else:
+        st.segmented_control("Range", list(PRESETS), key="leave-span", label_visibility="collapsed", on_change=_leave_span)
+
+
+def _leave_span() -> None:
+    chosen: PresetName = st.session_state["leave-span"] or DEFAULT_RANGE
+    st.session_state["range"] = chosen
+    st.query_params["range"] = chosen  # the control that does so is not drawn yet
+    clear_span()
+
+
 def _span(page: Page) -> Span | None:
     """Return the custom range of the session; one that cannot be shown is forgotten with a notice."""
     if not all(name in st.session_state for name in SPAN):
@@ -138,9 +166,8 @@ def _span(page: Page) -> Span | None:
     return span
 
 
-def _custom(page: Page) -> None:
+def _custom(page: Page, span: Span | None) -> None:
     """Draw the control of a custom range; while one is shown, its label says which."""
-    span = _span(page)
     today = datetime.now(page.timezone).date()
     with st.popover(span.words(page.timezone) if span else "Custom", icon=":material/date_range:", type="primary" if span else "secondary"):
         first, last = (min(day, today) for day in (span.days(page.timezone) if span else (today, today)))
@@ -163,22 +190,26 @@ def distinct(words: Mapping[str, str], beside: Mapping[str, str] | None = None) 
     return told if beside is None else distinct(told)
 
 
-def _choice(label: str, words: Mapping[str, str], key: str, *, listed: bool = False) -> None:
-    """Draw one filter; ``listed`` when it can only be one of the words, else calls may name what is gone by now."""
+def choice(label: str, words: Mapping[str, str], key: str, *, listed: bool = False, persist: bool = False) -> str:
+    """Draw one filter, in the session's ``by-key``, and ``persist`` it from page to page; return what it is set to in words.
+
+    ``listed`` when it can only be one of the words, else calls may name what is gone by now.
+    """
     name = f"by-{key}"
     _adopt_choice(name, words, listed)
     gone = [value for value in st.session_state.get(name) or () if value not in words]
-    st.multiselect(
+    chosen = st.multiselect(
         label,
         [*words, *gone],
         format_func=lambda value: words.get(value, value),
         key=name,
-        persist_state="session",
+        persist_state="session" if persist else None,
         on_change=_write_choice,
         args=(name,),
         placeholder="All",
         width=230,
     )
+    return f"{label}: {', '.join(words.get(value, value) for value in chosen)}" if chosen else ""
 
 
 def _adopt_choice(name: str, words: Mapping[str, str], listed: bool) -> None:
@@ -187,7 +218,7 @@ def _adopt_choice(name: str, words: Mapping[str, str], listed: bool) -> None:
     The address names keys, which outlive a change of names. The names of today are understood too.
     """
     given = st.query_params.get_all(name)
-    if given and given != st.session_state.get(f"{name}-written"):
+    if given and (given != st.session_state.get(f"{name}-written") or name not in st.session_state):
         keys = {word: key for key, word in words.items()}
         chosen = [keys.get(value, value) for value in given]
         st.session_state[name] = list(dict.fromkeys(key for key in chosen if key in words or not listed))

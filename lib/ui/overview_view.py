@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,7 @@ from lib.ui import format as fmt
 from lib.ui import sample_notice
 from lib.ui.context import Page
 from lib.ui.csv_export import safe
-from lib.ui.requests_view import lead
+from lib.ui.requests_view import lead_to_calls
 from lib.ui.usage_view import Usage, cost_of
 
 TOP = 5
@@ -37,7 +37,6 @@ def top(usage: Usage, by: By) -> None:
         {
             by.capitalize(): [safe(share.label) for share in shares],
             "Cost": [cost_of(share.totals) for share in shares],
-            "Requests": [share.totals.requests for share in shares],
             "Share": [100 * share.totals.cost_nano_usd / whole for share in shares],
         }
     )
@@ -49,17 +48,10 @@ def top(usage: Usage, by: By) -> None:
         selection_mode="single-row",
         alt=f"The {by}s that cost most; choose one to see its calls",
         column_config={
-            "Requests": st.column_config.NumberColumn(format="compact", width=70),
-            "Cost": st.column_config.TextColumn(alignment="right", width=70),
-            "Share": st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100, width=90),
+            "Cost": st.column_config.TextColumn(alignment="right", width=68),
+            "Share": st.column_config.ProgressColumn(format="%.0f%%", min_value=0, max_value=100, width=70),
         },
     )
-
-
-def lead_to_calls(table: str, by: By, keys: Sequence[str]) -> None:
-    """Go to the calls behind the row just chosen."""
-    for row in st.session_state[table].selection.rows:
-        lead(**{by: [keys[row]]})
 
 
 def movers(usage: Usage) -> None:
@@ -72,7 +64,7 @@ def movers(usage: Usage) -> None:
         change = mover.after_nano - mover.before_nano
         arrow, word = (":material/trending_up:", "more") if change > 0 else (":material/trending_down:", "less")
         relative = f" ({change / mover.before_nano:+.0%})" if mover.before_nano else " (new)"
-        with st.container(horizontal=True, vertical_alignment="center"):
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
             st.markdown(f"{arrow} {fmt.literal(mover.label)}", width="stretch")
             st.markdown(f"{format_usd(abs(change))} {word}{relative}".replace("$", "\\$"), help=_from_to(mover))
 

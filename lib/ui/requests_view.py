@@ -14,12 +14,12 @@ import streamlit as st
 from sqlalchemy.engine import Engine
 
 from lib import analytics
-from lib.analytics import Call, CallFilters, CallsPage, Range, Scope
+from lib.analytics import By, Call, CallFilters, CallsPage, Range, Scope
 from lib.errors import ErrorKind
 from lib.money import NANO_PER_USD, usd
 from lib.ui import calls_table, csv_export
 from lib.ui.context import Page
-from lib.ui.filters import View, distinct, say_empty
+from lib.ui.filters import View, choice, distinct, say_empty
 
 PAGE_FILE = "pages/observe/requests.py"
 PER_PAGE = 50
@@ -52,6 +52,12 @@ def lead(**chosen: Sequence[str]) -> None:
         else:
             st.session_state[f"by-{name}"] = list(values)
     st.session_state[FOLLOWED] = address
+
+
+def lead_to_calls(table: str, by: By, keys: Sequence[str]) -> None:
+    """Go to the calls behind the row of a table just chosen, in a callback; ``keys`` are those of its rows."""
+    for row in st.session_state[table].selection.rows:
+        lead(**{by: [keys[row]]})
 
 
 def follow() -> None:
@@ -93,7 +99,7 @@ class Requests:
                 st.text_input("Text of the error", key="q", bind="query-params", placeholder="Any", width=230)
                 _choose("Error class", {kind: kind for kind in ERROR_CLASSES}, "by-error")
                 if self._scope.user_id is None:
-                    _choose("User", self._users(), "by-user")
+                    choice("User", self._users(), "user", listed=True)
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 _bound("Cost from", "min-cost", "$", 0.01)
                 _bound("Cost to", "max-cost", "$", 0.01)
@@ -245,9 +251,7 @@ def _choose(label: str, words: Mapping[str, str], key: str) -> None:
 
 
 def _bound(label: str, key: str, unit: str, step: float) -> None:
-    st.number_input(
-        f"{label} ({unit})".replace("$", "\\$"), 0.0, None, None, step, "%g", key=key, bind="query-params", placeholder="Any", width=150
-    )
+    st.number_input(f"{label} ({unit})", 0.0, None, None, step, "%g", key=key, bind="query-params", placeholder="Any", width=150)
 
 
 def _scaled(value: float | None, size: int, rounding: str) -> int | None:

@@ -29,12 +29,11 @@ def label(page: Page) -> None:
     """Say that sample data is among the figures, and offer to clear it."""
     if not page.services.has_sample():
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(":violet-badge[:material/science: Sample data] Made-up calls are among these figures.", width="stretch")
-        if page.principal.role.includes(Role.ADMIN) and st.button("Clear sample data", type="tertiary", key="sample-clear"):
-            with st.spinner("Clearing sample data…"):
-                page.services.clear_sample(page.principal)
-            st.rerun()
+    st.markdown(":violet-badge[:material/science: Sample data]", width="content", help="Made-up calls are among these figures.")
+    if page.principal.role.includes(Role.ADMIN) and st.button("Clear sample data", type="tertiary", key="sample-clear"):
+        with st.spinner("Clearing sample data…"):
+            page.services.clear_sample(page.principal)
+        st.rerun()
 
 
 def _show(bar: st.delta_generator.DeltaGenerator, done: int, total: int) -> None:

@@ -57,8 +57,8 @@ def run() -> None:
                     sign_in.draw_account(person)
             if page.title in SHARED_FILTERS:
                 reader = guard(Role.MEMBER)
-                filters.draw(reader, page.title)
-                sample_notice.label(reader)
+                with filters.draw(reader, page.title):
+                    sample_notice.label(reader)
             page.run()
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)

@@ -18,6 +18,7 @@ from lib.ui.colors import OTHER, Look, look
 from lib.ui.context import Page
 from lib.ui.csv_export import safe
 from lib.ui.filters import View
+from lib.ui.requests_view import lead_to_calls
 
 SHOWN_MODELS = 7
 """Models drawn by themselves in a chart; the rest are one grey series."""
@@ -49,7 +50,6 @@ class Usage:
         self.asked = asked = (self._engine, self._scope, view.range, view.filters)
         self.totals: Comparison = analytics.usage_totals(*asked)
         self._all = analytics.usage_series(*asked)
-        self.partial = bool(self._all.buckets) and self._all.buckets[-1].partial
         self._latency: Sequence[Percentiles | None] = analytics.latency_series(*asked)
 
     @property
@@ -60,8 +60,8 @@ class Usage:
     def headline(self) -> None:
         """Draw the four headline figures with their trend and the change against the period before."""
         now, before = self.totals.current, self.totals.previous
-        whole = -1 if self.partial else None  # a period still running would end every trend in a fall
-        values = self._all.lines[0].values[:whole] if self._all.lines else ()
+        whole = charts.whole(self._all.buckets)  # a step shown in part would begin or end every trend in a fall
+        values = self._all.lines[0].values[whole] if self._all.lines else ()
         p95, p95_before = self._p95(self._view.range), self._p95(self._view.range.previous())
         share, share_before = error_rate(now), error_rate(before)
         points = None if share is None or share_before is None else _points(share - share_before)
@@ -85,7 +85,7 @@ class Usage:
                 "p95 latency",
                 fmt.duration(p95),
                 _change(p95, p95_before),
-                [p.p95 for p in self._latency[:whole] if p is not None],
+                [p.p95 for p in self._latency[whole] if p is not None],
                 "Nineteen of twenty answers came within this time. Only answers that came through count.",
             )
             self._card(
@@ -231,8 +231,10 @@ class Usage:
             frame,
             hide_index=True,
             key="by-model-table",
+            on_select=lambda: lead_to_calls("by-model-table", "model", [share.key for share in shares]),
+            selection_mode="single-row",
             placeholder=fmt.MISSING,
-            alt="Usage by model, dearest first",
+            alt="Usage by model, dearest first; choose one to see its calls",
             column_config={
                 "Model": st.column_config.TextColumn(width=190),
                 **{

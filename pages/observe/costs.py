@@ -35,9 +35,9 @@ loading.fill(
         loading.Card(right.container(border=True, height="stretch"), "Tokens by kind", usage.tokens),
     ]
 )
-st.subheader(f"By {by}", anchor=False)
+st.header(f"By {by}", anchor=False)
 with st.skeleton(height=loading.HEIGHT):
     costs_view.table(usage, by)
-st.subheader("Unpriced calls", anchor=False)
+st.header("Unpriced calls", anchor=False)
 with st.skeleton():
     costs_view.unpriced(usage)

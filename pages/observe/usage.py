@@ -27,10 +27,10 @@ else:
             ("Latency", usage.latency),
         ],
     )
-    st.subheader("By model", anchor=False)
+    st.header("By model", anchor=False)
     with st.skeleton(height=loading.HEIGHT):
         usage.by_model()
-st.subheader("Latest calls", anchor=False)
+st.header("Latest calls", anchor=False)
 with st.skeleton(height=loading.HEIGHT):
     chosen = usage.recent()
 if chosen is not None:

@@ -24,6 +24,11 @@ KEYS = {
     "deepseek": "sk-made-up-n0t-4-r34l-k3y-at-all-44de",
 }
 HOUR_WEIGHTS = (1, 1, 1, 1, 1, 2, 3, 5, 9, 12, 12, 11, 8, 10, 12, 12, 11, 8, 5, 4, 3, 2, 2, 1)
+PEOPLE = (
+    (LOCAL_ADMIN.user_id, LOCAL_ADMIN.name),
+    *((str(UUID(int=n)), name) for n, name in enumerate(("Ada", "Grace", "Linus", "Mary"), 1)),
+)
+"""Who calls: the local person, and colleagues who share the Modeldeck."""
 SOURCES: tuple[Source, ...] = ("playground", "playground", "api", "api", "api", "cli")
 
 
@@ -111,6 +116,7 @@ def _attempts(habit: Habit, choose: random.Random) -> tuple[Outcome, ...]:
 
 
 def _start(model: Model, number: int, source: Source) -> AttemptStart:
+    who = random.Random(-number).choices(PEOPLE, (5, 4, 3, 2, 1))[0]
     return AttemptStart(
         request_id=str(UUID(int=number)),
         attempt=1,
@@ -122,8 +128,8 @@ def _start(model: Model, number: int, source: Source) -> AttemptStart:
         endpoint="messages" if model.provider.kind == "anthropic" else "chat/completions",
         model_id=model.id,
         provider_id=model.provider.id,
-        user_id=LOCAL_ADMIN.user_id,
-        user_name=LOCAL_ADMIN.name,
+        user_id=who[0],
+        user_name=who[1],
         key_scope="system" if model.provider.slug in KEYS else None,
         price=model.price,
     )

@@ -78,7 +78,7 @@ def test_unit_costs_are_the_whole_divided(filled: Deck) -> None:
     at = filled.open("costs")
     told = recomputed(log(filled))
     assert figure(at, "Cost per request") == "\\" + format_usd(round(Decimal(told.cost_nano_usd) / told.requests))
-    assert figure(at, "Blended, per 1M tokens") == "\\" + format_usd(
+    assert figure(at, "Blended per 1M") == "\\" + format_usd(
         round(Decimal(told.cost_nano_usd) * 1_000_000 / (told.input_tokens + told.output_tokens))
     )
 

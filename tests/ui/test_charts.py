@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Literal
 
 import pytest
@@ -73,7 +74,6 @@ def test_each_series_keeps_its_name_its_look_and_its_exact_words() -> None:
 
 def test_one_series_needs_no_legend_and_a_running_period_is_marked() -> None:
     layout = figure(draw("bars", [Series("a", [1, 2, 3, 4], look(1))], [*STEPS[:3], replace(STEPS[3], partial=True)]))["layout"]
-    assert layout["showlegend"] is False
     assert [note["text"] for note in layout["annotations"]] == ["so far"]
     assert "annotations" not in figure(draw("bars", [Series("a", [1, 2, 3, 4], look(1))]))["layout"]
 
@@ -82,3 +82,45 @@ def test_small_counts_have_no_fractions_on_their_axis() -> None:
     assert figure(draw("bars", [Series("a", [1, 0, 2, 1], look(1))]))["layout"]["yaxis"]["dtick"] == 1
     assert "dtick" not in figure(draw("bars", [Series("a", [0.5, 0, 2, 1], look(1))]))["layout"]["yaxis"]
     assert "dtick" not in figure(draw("bars", [Series("a", [500, 0, 2, 1], look(1))]))["layout"]["yaxis"]
+
+
+def legend(at: AppTest) -> str:
+    return "".join(node.proto.body for node in nodes(at) if getattr(node, "type", "") == "html")
+
+
+def test_the_legend_stands_beside_the_chart_and_takes_nothing_from_its_height() -> None:
+    series = [Series("<Alpha>", [1, 2, 3, 4], look(1)), Series("Beta", [1, 2, 3, 4], look(9)), Series("OK", [1, 1, 1, 1], Look("#059669"))]
+    at = draw("bars", series)
+    assert figure(at)["layout"]["showlegend"] is False
+    told = legend(at)
+    assert "&lt;Alpha&gt;" in told
+    assert told.count("aria-pressed") == 3 + told.count('[aria-pressed="true"]')
+    assert told.count("light-dark(#4F46E5, #818CF8)") == 2, "the same colour in both themes as the bars"
+    assert "repeating-linear-gradient" in told
+    assert "background: #059669" in told
+    assert legend(draw("bars", series[:1])) == "", "one series needs no legend"
+
+
+HOUR = timedelta(hours=1)
+
+
+def hours(first: float, last: float) -> list[Bucket]:
+    """Return the hours of a morning, the first begun and the last cut so many hours late and early."""
+    edges = [START + first * HOUR, *(START + n * HOUR for n in (1, 2)), START + (3 - last) * HOUR]
+    return [Bucket(a, b, partial=False) for a, b in pairwise(edges)]
+
+
+@pytest.mark.parametrize(
+    ("steps", "notes", "kept"),
+    [
+        (hours(0, 0), [], slice(0, 3)),
+        (hours(0.5, 0), ["from 00:30"], slice(1, 3)),
+        (hours(0, 0.5), ["to 02:30"], slice(0, 2)),
+        ([*STEPS[:3], replace(STEPS[3], partial=True)], ["so far"], slice(0, 3)),
+        ([replace(STEPS[0], partial=True)], ["so far"], slice(0, 0)),
+    ],
+)
+def test_a_step_shown_in_part_says_so_and_is_left_out_of_trends(steps: list[Bucket], notes: list[str], kept: slice) -> None:
+    layout = figure(draw("bars", [Series("a", [1] * len(steps), look(1))], steps))["layout"]
+    assert [note["text"] for note in layout.get("annotations", [])] == notes
+    assert charts.whole(steps) == kept
