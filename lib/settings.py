@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +41,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("ENCRYPTION_KEY", None, "Key that encrypts stored provider keys; embedded mode makes its own when unset.", secret=True),
     Setting("PORT", "8501", "Port the server listens on."),
     Setting("MODELDECK_ALLOWED_HOSTS", None, "Comma-separated host names the server answers to besides loopback."),
+    Setting("MODELDECK_TRUSTED_PROXIES", None, "Comma-separated addresses or networks of reverse proxies on other machines."),
     Setting("OPENAI_API_KEY", None, "OpenAI key shared by everyone here.", secret=True),
     Setting("ANTHROPIC_API_KEY", None, "Anthropic key shared by everyone here.", secret=True),
     Setting("GOOGLE_API_KEY", None, "Google AI key shared by everyone here.", secret=True),
@@ -78,6 +80,7 @@ class Settings:
     encryption_key: SecretStr | None = None
     port: int = 8501
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
     learn_from_failures: bool = True
     require_subscription: bool = False
     probe_budget_usd: Decimal = Decimal("0.50")
@@ -146,6 +149,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         encryption_key=SecretStr(given["ENCRYPTION_KEY"]) if "ENCRYPTION_KEY" in given else None,
         port=_port(given.get("PORT", "8501")),
         allowed_hosts=_hosts(given.get("MODELDECK_ALLOWED_HOSTS", "")),
+        trusted_proxies=_proxies(given.get("MODELDECK_TRUSTED_PROXIES", "")),
         require_subscription=_subscription(mode, given.get("REQUIRE_SUBSCRIPTION", "false")),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
         probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
@@ -225,6 +229,18 @@ def _hosts(text: str) -> tuple[str, ...]:
         if not _HOST_NAME.fullmatch(name):
             raise SettingsError(f"MODELDECK_ALLOWED_HOSTS lists host names alone, such as deck.example.com, not {name!r}.")
     return names
+
+
+def _proxies(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        try:
+            width = ip_network(name, strict=False).prefixlen
+        except ValueError:
+            width = 0
+        if width == 0:  # whoever trusts everybody lets a client choose the address it is counted under
+            raise SettingsError(f"MODELDECK_TRUSTED_PROXIES lists addresses or networks, such as 10.0.0.0/24, not {name!r}.")
+    return tuple(str(ip_network(name, strict=False)) for name in names)
 
 
 def _log_level(text: str) -> str:

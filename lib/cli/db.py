@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,6 +99,39 @@ def verify(as_json: bool) -> None:
         raise click.ClickException(f"{len(report.problems)} {word} found; wrong rollups are mended by: python -m lib db rebuild-rollups")
 
 
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def backup(file: Path, as_json: bool) -> None:
+    """Copy the embedded database to FILE, also while the server runs; Postgres has pg_dump for that."""
+    from lib.cli.session import read_settings
+    from lib.credentials.secret import KEY_FILE
+    from lib.store.copying import copy_database, damage
+
+    settings = read_settings()
+    if settings.mode != "embedded":
+        raise click.UsageError("The database is on a server; copy it with pg_dump, as docs/deploying.md says.")
+    source = settings.data_dir / "modeldeck.db"
+    if not source.is_file():
+        raise click.ClickException(f"There is no database in {settings.data_dir} yet, so there is nothing to copy.")
+    if file.exists():
+        raise click.ClickException(f"{file} exists already and was left as it is; choose another name.")
+    try:
+        copy_database(source, file)
+        found = damage(file)
+    except (OSError, sqlite3.Error) as error:
+        reason = (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__
+        raise click.ClickException(f"No copy was made in {file}: {reason}.") from None
+    if found:
+        file.unlink()
+        raise click.ClickException(f"No copy was made: the database is damaged ({found}). Keep your earlier copies.")
+    key = settings.data_dir / KEY_FILE
+    beside = "ENCRYPTION_KEY" if settings.encryption_key else str(key) if key.exists() else None
+    size = file.stat().st_size
+    said = [f"Keep {beside} too, in another place: without it the stored provider keys cannot be read."] if beside else []
+    emit(as_json, {"file": str(file), "bytes": size, "key": beside}, [f"Copied {source} to {file}, {size / 2**20:.1f} MiB.", *said])
+
+
 @db.command("rebuild-rollups")
 @json_option
 def rebuild_rollups(as_json: bool) -> None:
@@ -139,8 +174,6 @@ def _status(settings: Settings) -> DatabaseStatus:
 
 
 def _file_exists(engine: Engine) -> bool:
-    from pathlib import Path
-
     return Path(str(engine.url.database)).exists()
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 from lib.errors import StoreUnavailable
 from lib.settings import Settings
 from lib.store import rebuild, triggers
+from lib.store.copying import copy_database
 from lib.store.engine import BUSY_TIMEOUT_MS, open_engine, writing
 from lib.store.faults import sqlite_fault, store_faults, unavailable
 from lib.store.grains import rollup_state
@@ -172,19 +173,10 @@ def _path(engine: Engine) -> Path:
 
 
 def _copy(path: Path, revision: str) -> None:
-    """Keep the file as it is now; written beside it under another name first, so that a copy is whole or absent."""
-    target, unfinished = path.with_name(f"{path.name}.before-{revision}"), path.with_name(f"{path.name}.copying")
+    """Keep the file as it is now beside it."""
     try:
-        os.close(os.open(unfinished, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
-        source, copy = sqlite3.connect(path), sqlite3.connect(unfinished)
-        try:
-            source.backup(copy)
-        finally:
-            source.close()
-            copy.close()
-        unfinished.replace(target)
+        copy_database(path, path.with_name(f"{path.name}.before-{revision}"))
     except sqlite3.Error as error:
-        unfinished.unlink(missing_ok=True)
         raise unavailable(sqlite_fault(error) or "corrupt", f"no copy could be made of {path.name}, so it was not upgraded") from None
     except OSError as error:
         raise _os_fault(error, path) from None

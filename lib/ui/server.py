@@ -10,6 +10,7 @@ import anyio.to_thread
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from lib import api, logs
 from lib.errors import ModeldeckError, SettingsError
@@ -37,9 +38,15 @@ def routes() -> Sequence[BaseRoute]:
 
 
 def middleware() -> Sequence[Middleware]:
-    """Return the checks every request passes: Host, Origin and, in embedded mode, a loopback client."""
+    """Return the checks every request passes: Host, Origin and, in embedded mode, a loopback client.
+
+    Before them a request from a trusted proxy gets the client it names; the server has done so for proxies on this machine.
+    """
     settings: Settings = load_settings()
-    return [Middleware(api.Guard, allowed_hosts=settings.allowed_hosts, loopback_only=settings.mode == "embedded")]
+    guard = Middleware(api.Guard, allowed_hosts=settings.allowed_hosts, loopback_only=settings.mode == "embedded")
+    if not settings.trusted_proxies:
+        return [guard]
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.trusted_proxies)), guard]
 
 
 @asynccontextmanager
