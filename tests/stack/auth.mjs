@@ -1,9 +1,12 @@
 // The auth half of Supabase for tests: sign-up, sign-in, refresh, user and sign-out over the stack's own Postgres.
 // Its settings come as JSON in STACK_AUTH. GET /__outbox/EMAIL returns the mails that were "sent".
 // With the argument "schema" it prints the SQL of its tables instead.
+import { webcrypto } from "node:crypto";
 import { createServer } from "node:http";
-import { App, getAuthSchemaSql, InMemoryEmailDriver } from "@supabase/lite";
-import { createPostgresConnection } from "@supabase/lite/postgres";
+
+globalThis.crypto ??= webcrypto; // Debian's Node 18 does not bring it by itself
+const { App, getAuthSchemaSql, InMemoryEmailDriver } = await import("@supabase/lite");
+const { createPostgresConnection } = await import("@supabase/lite/postgres");
 
 if (process.argv[2] === "schema") {
   console.log(getAuthSchemaSql());
