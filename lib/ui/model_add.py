@@ -154,7 +154,7 @@ def _where(fields: model_fields.Fields, template: Template, provider: Provider |
 def _test(page: Page, draft: DraftModel, api_key: str) -> None:
     with st.spinner(f"Asking {draft.target.display_name} for a few words…"):
         result = ModelDesk(page.services, page.principal).test(draft, api_key)
-    st.session_state[_TESTED] = result.ok
+    st.session_state[_TESTED] = _mark(draft, api_key) if result.ok else None
     tell(result)
 
 
@@ -175,7 +175,12 @@ def tell(result: TestResult) -> None:
 
 
 def _save(page: Page, draft: DraftModel, api_key: str) -> None:
-    tested = bool(st.session_state.get(_TESTED))
+    tested = st.session_state.get(_TESTED) == _mark(draft, api_key)
     model = ModelDesk(page.services, page.principal).add(draft, api_key, tested=tested)
     st.toast(f"{model.display_name} was added.", icon=":material/check:")
     st.rerun()
+
+
+def _mark(draft: DraftModel, api_key: str) -> int:
+    """Return what tells one thing tested from another, without keeping the key."""
+    return hash((draft.kind, draft.target.base_url, draft.upstream_id, api_key))

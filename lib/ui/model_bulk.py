@@ -79,7 +79,7 @@ def diff(plan: BulkPlan) -> None:
         {"Model": edit.name, "What": _WORDS[edit.field], "Before": said(edit.field, edit.before), "After": said(edit.field, edit.after)}
         for edit in plan.edits[:_LONGEST_DIFF]
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, height=min(35 * (len(rows) + 1) + 3, 360), alt="What changes, model by model")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What changes, model by model")
     if len(plan.edits) > _LONGEST_DIFF:
         st.caption(f"and {len(plan.edits) - _LONGEST_DIFF:,} more")
 

@@ -60,7 +60,7 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any, on_open: Any) -> 
         key=key,
         hide_index=True,
         row_height=38,
-        height=min(38 * (len(models) + 1) + 3, 720),
+        height=min(38 * len(models) + 34, 720),
         on_select="rerun",
         selection_mode="multi-row",
         placeholder=MISSING,

@@ -9,6 +9,7 @@ import streamlit as st
 from lib.errors import ModeldeckError
 from lib.providers.catalog import KINDS
 from lib.registry import Model, Provider
+from lib.ui import format as fmt
 from lib.ui import keys
 from lib.ui.context import Page
 
@@ -46,6 +47,8 @@ def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
                 keys.connect(page, provider)
             if stored and st.button("Remove", key=f"remove-{provider.slug}", icon=":material/delete:", type="tertiary"):
                 _confirm_removal(page, provider)
+            if not models and provider.slug != provider.kind:
+                _offer_deletion(page, provider)
 
 
 def state(provider: Provider) -> str:
@@ -84,6 +87,15 @@ def facts(provider: Provider, models: Sequence[Model]) -> str:
     if provider.key.source == "unreadable":
         lines += f"  \n{provider.key.problem or 'The stored key cannot be read. Paste it again.'}"
     return lines
+
+
+def _offer_deletion(page: Page, provider: Provider) -> None:
+    """Draw the button that deletes a provider of one's own that has no models; the built-in ones would only come back."""
+    with st.popover("Delete", icon=":material/delete:", type="tertiary", key=f"delete-{provider.slug}"):
+        st.write(f"{fmt.literal(provider.display_name)} has no models. Delete it, and its key with it?")
+        if st.button("Delete provider", type="primary", key=f"delete-{provider.slug}-now"):
+            page.registry.delete_provider(provider.slug)
+            st.rerun()
 
 
 def _confirm_removal(page: Page, provider: Provider) -> None:

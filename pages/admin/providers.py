@@ -3,12 +3,15 @@
 import streamlit as st
 
 from lib.access import Role
-from lib.ui import provider_cards
+from lib.ui import provider_add, provider_cards
 from lib.ui.context import guard
 
 page = guard(Role.ADMIN)
 
-st.title("Providers", anchor=False)
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title("Providers", anchor=False, width="stretch")
+    if st.button("Add provider", icon=":material/add:"):
+        provider_add.dialog(page)
 st.caption("Paste a provider's key on its card. Keys are tested with one small real call, stored encrypted, and never shown again.")
 
 providers = page.registry.providers()
@@ -22,3 +25,4 @@ for title, group in (("Connected", connected), ("Add another", others)):
         with st.grid(3, min_column_width=280, gap="small"):
             for provider in group:
                 provider_cards.card(page, provider, models[provider.id])
+provider_add.draw_connecting(page)
