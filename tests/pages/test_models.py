@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
+from lib.access import LOCAL_ADMIN
+from lib.pricing import Price
 from lib.providers import demo
 from lib.ui.model_table import OFF_BUTTON, ON_BUTTON
 from tests.pages.deck import Deck, button, choose, clean, press
@@ -132,3 +135,25 @@ def test_a_model_that_is_on_without_a_key_asks_for_attention(deck: Deck) -> None
     at = deck.open("models", state="Needs attention")
     assert shown(at) == ["claude-opus-4-6"]
     assert row(at, "claude-opus-4-6")["why"] == "Needs an Anthropic key"
+
+
+def test_what_changes_elsewhere_shows_with_the_next_run(deck: Deck) -> None:
+    at = deck.open("models", q="gpt-4o-mini")
+    model = deck.admin.get("gpt-4o-mini")
+    assert row(at, model.model_key)["why"] == "Needs an OpenAI key"
+    deck.admin.update_model(model.id, display_name="Renamed elsewhere")
+    assert row(at.run(), model.model_key)["name"] == "Renamed elsewhere"
+    deck.admin.set_price(model.id, Price(input=Decimal("9.5"), output=Decimal(10)))
+    assert row(at.run(), model.model_key)["input"] == "9.50"
+    deck.services.set_key(LOCAL_ADMIN, deck.admin.provider("openai"), "sk-pasted-elsewhere-0123456789abcdef")
+    assert row(at.run(), model.model_key)["why"] == ""
+    deck.admin.set_provider("openai", is_active=False)
+    assert row(at.run(), model.model_key)["why"] == "Provider is switched off"
+
+
+def test_details_are_offered_for_one_and_a_change_together_for_several(deck: Deck) -> None:
+    at = choose(deck.open("models"), TABLE, 0)
+    assert not button(at, "Details").disabled
+    choose(at, TABLE, 0, 1)
+    assert not button(at, "Change together").disabled
+    assert not [b for b in at.button if b.label == "Details"]
