@@ -60,7 +60,10 @@ def main() -> None:
     """Serve until told to stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if sys.argv[1:] == ["--demo"]:
-        _demo()
+        try:
+            _demo()
+        except KeyboardInterrupt:
+            print("\nStopped.")
         return
     with stack(**json.loads(sys.argv[1])) as running:
         print(json.dumps(asdict(running)), flush=True)
@@ -74,10 +77,7 @@ def _demo() -> None:
         print("A small Supabase runs until Ctrl-C. Put this into .env, then make run:\n")
         print("\n".join(f"{name}={value}" for name, value in running.settings.items()))
         print(f"\nAccounts, password {PASSWORD}: {', '.join(email for email, _ in DEMO)}", flush=True)
-        try:
-            signal.pause()
-        except KeyboardInterrupt:
-            print("\nStopped.")
+        signal.pause()
 
 
 main()

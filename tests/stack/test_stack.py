@@ -48,6 +48,34 @@ def test_only_the_secret_key_reaches_the_admin_half_of_auth(stack: Stack) -> Non
     assert httpx.get(f"{users}/{made['id']}", headers=secret, trust_env=False).status_code == 404
 
 
+def test_a_developer_gets_settings_and_accounts_until_ctrl_c() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.stack", "--demo"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stdout is not None
+        settings: dict[str, str] = {}
+        for line in demo.stdout:
+            name, found, value = line.strip().partition("=")
+            settings |= {name: value} if found else {}
+            if line.startswith("Accounts"):
+                break
+        stack = Stack(
+            settings["SUPABASE_URL"], settings["DATABASE_URL"], settings["SUPABASE_PUBLISHABLE_KEY"], settings["SUPABASE_SECRET_KEY"], ""
+        )
+        with stack.rest(stack.sign_in("admin@example.com").token) as client:
+            assert sorted(row["role"] for row in client.get("/profiles").json()) == ["admin", "analyst", "member"]
+        os.killpg(demo.pid, signal.SIGINT)
+        assert demo.stdout.read().strip() == "Stopped."
+    assert demo.returncode == 0
+    with pytest.raises(psycopg.OperationalError, match="refused"):
+        psycopg.connect(stack.database_url)
+
+
 def test_nothing_stays_behind_when_the_starter_is_killed() -> None:
     program = (
         "import os, signal\nfrom tests.stack.stack import running_stack\n"
