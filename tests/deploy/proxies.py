@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import ssl
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +13,13 @@ from pathlib import Path
 
 import httpx
 
+from tests.deploy.unprivileged import give, open_folder, running
 from tests.machine import absent
 from tests.serving import ROOT, free_port
 
 HOST = "deck.example.com"
 """The name that the files of deploy/ use."""
 DEPLOY = ROOT / "deploy"
-USER = "nobody" if os.geteuid() == 0 else None
 _NGINX = """\
 error_log stderr notice;
 pid {folder}/pid;
@@ -82,22 +80,6 @@ def no_verification() -> ssl.SSLContext:
 
 
 @contextmanager
-def open_folder() -> Iterator[Path]:
-    """Make a temporary folder of the unprivileged user that processes run as."""
-    with tempfile.TemporaryDirectory(prefix="modeldeck-deploy-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        give(folder)
-        yield folder
-
-
-def give(path: Path) -> None:
-    """Make a path the unprivileged user's."""
-    if USER:
-        os.chown(path, pwd.getpwnam(USER).pw_uid, pwd.getpwnam(USER).pw_gid)
-
-
-@contextmanager
 def nginx(upstreams: Sequence[str]) -> Iterator[Proxy]:
     """Run nginx with deploy/nginx.conf, whose ports, certificate and upstreams are put in."""
     program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") or absent(
@@ -115,7 +97,7 @@ def nginx(upstreams: Sequence[str]) -> Iterator[Proxy]:
         (folder / "site.conf").write_text(_changed((DEPLOY / "nginx.conf").read_text(encoding="utf-8"), changes), encoding="utf-8")
         (folder / "nginx.conf").write_text(_NGINX.format(folder=folder), encoding="utf-8")
         command = [program, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
-        with _running(command, {}, folder, "start worker process"):
+        with running(command, {}, folder, "start worker process"):
             yield Proxy("nginx", port, http_port, folder)
 
 
@@ -129,7 +111,7 @@ def caddy(upstreams: Sequence[str]) -> Iterator[Proxy]:
         (folder / "Caddyfile").write_text(_CADDY.format(site=site), encoding="utf-8")
         environ = {"DECK_HOST": f"{HOST}:{port}", "UPSTREAMS": " ".join(upstreams), "HOME": str(folder)}
         command = [program, "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
-        with _running(command, environ, folder, "serving initial configuration"):
+        with running(command, environ, folder, "serving initial configuration"):
             yield Proxy("caddy", port, None, folder)
 
 
@@ -146,27 +128,3 @@ def _certificate(folder: Path) -> None:
     subprocess.run([*command, *files], check=True, capture_output=True)
     for name in ("privkey.pem", "fullchain.pem"):
         give(folder / name)
-
-
-@contextmanager
-def _running(command: Sequence[str], environ: Mapping[str, str], folder: Path, ready: str) -> Iterator[None]:
-    """Run a program as the unprivileged user from the line that says it is ready until the block ends."""
-    with subprocess.Popen(
-        command, env={"PATH": os.environ["PATH"], **environ}, cwd=folder, stderr=subprocess.PIPE, text=True, user=USER
-    ) as process:
-        assert process.stderr is not None
-        said = []
-        for line in process.stderr:
-            said.append(line)
-            if ready in line:
-                break
-        else:
-            raise AssertionError(f"{command[0]} did not start:\n" + "".join(said))
-        # Its log goes on; drained by a reader that ends with it, or a full pipe would stop it.
-        drain = subprocess.Popen(["cat"], stdin=process.stderr, stdout=subprocess.DEVNULL)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(15)
-            drain.wait(15)
