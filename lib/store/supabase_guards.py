@@ -6,6 +6,7 @@ tables, as whom the server connects, is bound by none of it.
 
 from __future__ import annotations
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from lib.store import supabase_sql
@@ -31,6 +32,39 @@ def install(connection: Connection) -> None:
 def remove(connection: Connection) -> None:
     """Take away what would keep a migration from changing a table."""
     _run(connection, (drop_policies(),))
+
+
+def problems(connection: Connection) -> list[tuple[str, str, str]]:
+    """Return (kind, name, state) for each table that stands open and each policy or trigger that is missing or switched off."""
+    found = []
+    for schema, name, secured, granted in connection.execute(_TABLES, {"exposed": list(EXPOSED), "private": list(PRIVATE_TABLES)}):
+        table = name if schema == "public" else f"{schema}.{name}"
+        if not secured:
+            found.append(("table", table, "without row-level security"))
+        if granted:
+            found.append(("table", table, f"open to {granted}"))
+    there = {(table, policy) for table, policy in connection.execute(_POLICIES)}
+    for name, access in ACCESS.items():
+        found.extend(("policy", f"{_POLICY}{verb} of {name}", "missing") for verb in access.verbs if (name, _POLICY + verb) not in there)
+    enabled = {name: state for name, state in connection.execute(_ENABLED)}
+    for trigger in _TRIGGERS:
+        name = trigger.split()[4]
+        if enabled.get(name) not in ("O", "A"):
+            found.append(("trigger", name, "switched off" if name in enabled else "missing"))
+    return found
+
+
+_TABLES = sa.text("""
+    SELECT n.nspname, c.relname, c.relrowsecurity, (
+        SELECT string_agg(DISTINCT CASE a.grantee WHEN 0 THEN 'everybody' ELSE a.grantee::regrole::text END, ', ')
+        FROM aclexplode(c.relacl) AS a WHERE a.grantee IN (0, 'anon'::regrole)
+          OR n.nspname = 'private' AND a.grantee IN ('authenticated'::regrole, 'service_role'::regrole))
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r'
+      AND (n.nspname = 'public' AND c.relname = ANY (:exposed) OR n.nspname = 'private' AND c.relname = ANY (:private))
+    ORDER BY 1, 2""")
+_POLICIES = sa.text("SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public'")
+_ENABLED = sa.text("SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
 
 
 def _run(connection: Connection, texts: tuple[str, ...]) -> None:

@@ -1,7 +1,8 @@
 """Write the migrations as files for Supabase's own tools: ``python -m lib.store.supabase_migrations`` in the root of the project.
 
 One file per Alembic revision, then one with the triggers, views, policies and grants of this version. Files of revisions
-never change once made; that last one belongs to the newest revision, so a change of it after a release needs a new revision.
+never change once made. The guards belong to the newest revision: after a release they only change together with a new
+revision, and those of earlier ones stay where they are, for projects that have applied them.
 """
 
 from __future__ import annotations

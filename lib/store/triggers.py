@@ -104,7 +104,8 @@ def _postgres_state(connection: Connection) -> list[tuple[str, str, str]]:
             found.append(("trigger", trigger.name, "missing" if not definition else "not the one this version installs"))
         elif enabled not in ("O", "A"):
             found.append(("trigger", trigger.name, "switched off"))
-    return found + _postgres_views(connection)
+    found += _postgres_views(connection)
+    return found + supabase_guards.problems(connection) if supabase_guards.present(connection) else found
 
 
 def _postgres_views(connection: Connection) -> list[tuple[str, str, str]]:
