@@ -46,6 +46,7 @@ def table(page: Page, people: People) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key=f"people-table-{drawn}",
+        alt="People; choose one to change a role, a subscription or the account",
         column_config={
             "E-mail": st.column_config.TextColumn(pinned=True),
             "Last seen": st.column_config.DatetimeColumn(format="distance"),

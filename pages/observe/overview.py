@@ -21,13 +21,14 @@ if usage.is_empty and not view.is_filtered and not page.services.has_sample():
 elif usage.is_empty:
     filters.say_empty(view)
 else:
-    left, right = st.columns([3, 2], gap="small")
+    with st.grid(2, min_column_width=330, gap="small"):
+        left, right = st.container(border=True, height="stretch"), st.container(border=True, height="stretch")
     with st.grid(3, min_column_width=300, gap="small"):
         lower = [st.container(border=True, height="stretch") for _ in range(3)]
     loading.fill(
         [
-            loading.Card(left.container(border=True, height="stretch"), "Cost by model", partial(usage.cost_over_time, "model")),
-            loading.Card(right.container(border=True, height="stretch"), "Top models", partial(overview_view.top, usage, "model")),
+            loading.Card(left, "Cost by model", partial(usage.cost_over_time, "model")),
+            loading.Card(right, "Top models", partial(overview_view.top, usage, "model")),
             loading.Card(lower[0], "Biggest movers", partial(overview_view.movers, usage)),
             loading.Card(lower[1], "Top users", partial(overview_view.top, usage, "user")),
             loading.Card(lower[2], "Wants attention", partial(overview_view.problems, usage)),

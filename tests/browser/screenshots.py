@@ -6,20 +6,34 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydantic import SecretStr
 
+from lib.access import Accounts, People, Role
+from lib.store.base import Actor
+from lib.store.engine import open_engine
+from lib.store.sql import utc_now
+from lib.ui import shell
 from tests.browser import driving as on
 from tests.browser import showcase
 from tests.browser.conftest import FLAGS, TIMEOUT, chromium
+from tests.postgres import running_postgres
 from tests.replay import ReplayServer, Reply, sse
 from tests.serving import ROOT, Server, serve
 
 FOLDER = ROOT / "docs" / "screenshots"
 SIZES = {"desktop": (1440, 1000), "tablet": (768, 1024), "phone": (375, 812)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+RANGE = "?range=30d"
+COLORS = 255
+"""In each picture: enough for flat surfaces, and a third of the bytes."""
+PASSWORD = "four unrelated plain words"
+TEAM = {"ada@example.com": Role.ADMIN, "grace@example.com": Role.ANALYST, "linus@example.com": Role.MEMBER, "mary@example.com": Role.MEMBER}
 MODEL = "claude-sonnet-5-5"
 TURNS = (
     (
@@ -79,16 +93,43 @@ def _tab(browser: Browser, size: str, scheme: Literal["light", "dark"]) -> Itera
 def _shoot(tab: Page, name: str) -> None:
     on.settle(tab)
     on.drawn(tab)
-    tab.screenshot(path=FOLDER / f"{name}.png", animations="disabled", caret="hide")
+    drawn = Image.open(BytesIO(tab.screenshot(animations="disabled", caret="hide"))).convert("RGB")
+    drawn.quantize(COLORS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
 
 
 def _pages(browser: Browser, server: Server) -> None:
     for size in SIZES:
         for scheme in SCHEMES:
             with _tab(browser, size, scheme) as tab:
-                for title in ("Overview", "Usage", "Models", "Providers"):
-                    on.visit(tab, server, title)
-                    _shoot(tab, f"{title.lower()}-{size}-{scheme}")
+                for title in on.PAGES:
+                    if title != "Playground":  # drawn while it is talked to
+                        on.visit(tab, server, title, RANGE if title in shell.SHARED_FILTERS else "")
+                        _shoot(tab, f"{title.lower()}-{size}-{scheme}")
+
+
+def _team(browser: Browser) -> None:
+    """Draw what only a team has: the sign-in, and the page of its people."""
+    with running_postgres() as postgres, tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder:
+        url = postgres.url(postgres.create_ready())
+        engine = open_engine(SecretStr(url.replace("postgresql://", "postgresql+psycopg://")))
+        people, accounts = People(engine, utc_now), Accounts(engine, utc_now)
+        for email, role in TEAM.items():
+            token = people.invite(email, role, Actor("Setup", None, "cli")).token
+            if role is not Role.MEMBER:
+                accounts.join(token, PASSWORD, email.partition("@")[0].capitalize())
+        engine.dispose()
+        with serve(Path(folder), DATABASE_URL=url, ENCRYPTION_KEY="made-up-key-for-screenshots") as server:
+            for size in SIZES:
+                for scheme in SCHEMES:
+                    with _tab(browser, size, scheme) as tab:
+                        tab.goto(f"{server.url}/people")
+                        expect(on.heading(tab, "Sign in")).to_be_visible()
+                        _shoot(tab, f"sign-in-{size}-{scheme}")
+                        tab.get_by_label("E-mail address").fill(next(iter(TEAM)))
+                        tab.get_by_label("Password").fill(PASSWORD)
+                        tab.get_by_role("button", name="Sign in").click()
+                        expect(on.heading(tab, "People")).to_be_visible()
+                        _shoot(tab, f"people-{size}-{scheme}")
 
 
 def _conversations(browser: Browser, server: Server) -> None:
@@ -110,11 +151,12 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder, serve(Path(folder)) as server:
         with on.services(server.data_dir) as services:
-            print(f"{showcase.fill(services)} calls made up")
+            print(f"{showcase.fill(services, days=60)} calls made up")
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             _pages(browser, server)
             _conversations(browser, server)
+            _team(browser)
             browser.close()
     drawn = sorted(FOLDER.glob("*.png"))
     print(f"{len(drawn)} pictures, {sum(path.stat().st_size for path in drawn) / 1e6:.1f} MB, in {FOLDER.relative_to(ROOT)}")

@@ -63,8 +63,8 @@ ERRORS = {
 }
 
 
-def fill(services: Services, *, now: datetime | None = None, seed: int = 7) -> int:
-    """Store made-up keys, switch models on, write a month of calls up to ``now``, and return how many."""
+def fill(services: Services, *, now: datetime | None = None, seed: int = 7, days: int = DAYS) -> int:
+    """Store made-up keys, switch models on, write ``days`` of calls up to ``now``, and return how many."""
     registry = services.registry(LOCAL_ADMIN)
     for slug, key in KEYS.items():
         services.set_key(LOCAL_ADMIN, registry.provider(slug), key, tested=True)
@@ -73,7 +73,7 @@ def fill(services: Services, *, now: datetime | None = None, seed: int = 7) -> i
     registry.set_active([model.id for model in models.values()], True)
     registry.set_default(models["claude-sonnet-5-5"].id)
     made = 0
-    for made, (at, model, attempts) in enumerate(_calls(models, now or datetime.now(UTC), random.Random(seed)), start=1):
+    for made, (at, model, attempts) in enumerate(_calls(models, now or datetime.now(UTC), random.Random(seed), days), start=1):
         ledger = Ledger(services.engine, instance_id=services.ledger.instance_id, clock=lambda at=at: at)  # type: ignore[misc]
         start = _start(model, made, random.Random(made).choice(SOURCES))
         for number, outcome in enumerate(attempts, start=1):
@@ -81,11 +81,13 @@ def fill(services: Services, *, now: datetime | None = None, seed: int = 7) -> i
     return made
 
 
-def _calls(models: dict[str, Model], now: datetime, choose: random.Random) -> Iterator[tuple[datetime, Model, tuple[Outcome, ...]]]:
+def _calls(
+    models: dict[str, Model], now: datetime, choose: random.Random, days: int
+) -> Iterator[tuple[datetime, Model, tuple[Outcome, ...]]]:
     names, shares = list(HABITS), [habit.share for habit in HABITS.values()]
-    for day in range(DAYS, -1, -1):
+    for day in range(days, -1, -1):
         midnight = (now - timedelta(days=day)).replace(hour=0, minute=0, second=0, microsecond=0)
-        busy = CALLS_A_DAY * (0.35 if midnight.weekday() >= 5 else 1) * (1 + 0.6 * (DAYS - day) / DAYS) * choose.uniform(0.8, 1.2)
+        busy = CALLS_A_DAY * (0.35 if midnight.weekday() >= 5 else 1) * (1 + 0.6 * (days - day) / days) * choose.uniform(0.8, 1.2)
         hours = sorted(choose.choices(range(24), HOUR_WEIGHTS, k=round(busy)))
         for hour in hours:
             at = midnight + timedelta(hours=hour, seconds=choose.uniform(0, 3_600))

@@ -59,7 +59,7 @@ IN_FILTERS = (
 def axe() -> str:
     """Return the script of axe-core."""
     return (
-        AXE.read_text(encoding="utf-8") if AXE.is_file() else absent("axe-core is not installed; run npm ci in tests/stack to test this.")
+        AXE.read_text(encoding="utf-8") if AXE.is_file() else absent("axe-core is not installed; run make stack-tools to test this.")
     )
 
 
