@@ -58,9 +58,7 @@ IN_FILTERS = (
 
 def axe() -> str:
     """Return the script of axe-core."""
-    return (
-        AXE.read_text(encoding="utf-8") if AXE.is_file() else absent("axe-core is not installed; run make stack-tools to test this.")
-    )
+    return AXE.read_text(encoding="utf-8") if AXE.is_file() else absent("axe-core is not installed; run make stack-tools to test this.")
 
 
 FOUND = """async ([rules, exempt]) => {
