@@ -49,6 +49,7 @@ StoreFault = Literal[
     "older-schema",
     "newer-schema",
     "no-project",
+    "wrong-pooler",
     "refused-key",
     "paused",
     "busy",

@@ -132,25 +132,27 @@ class SupabaseAccounts:
             connection.execute(ended)
         self._fresh.pop(key, None)
 
-    def access_token(self, key: str) -> str:
+    def access_token(self, key: str, refused: str = "") -> str:
         """Return the access token of a session, by its Principal's ``session``, refreshed when it is about to end.
+
+        ``refused`` is one that Supabase takes no more, although it had time left: it is refreshed too.
 
         One refresh at a time in all processes, for Supabase takes the same refresh token only once; the new tokens are
         saved before anybody uses them. Raises SignInRequired when the session is over, here or at Supabase.
         """
-        if (token := self._ready(key)) is not None:
+        if (token := self._ready(key, refused)) is not None:
             return token
         with self._locks[int(key[:8] or "0", 16) % _STRIPES]:  # one thread of this process waits for the row, not twenty
-            token = self._ready(key) or self._renewed(key)
+            token = self._ready(key, refused) or self._renewed(key, refused)
         if token is None:
             raise SignInRequired(SESSION_OVER)
         return token
 
-    def _ready(self, key: str) -> str | None:
+    def _ready(self, key: str, refused: str) -> str | None:
         token, expires_at = self._fresh.get(key, ("", 0))
-        return token if expires_at - _EARLY_S > self._clock().timestamp() else None
+        return token if token != refused and expires_at - _EARLY_S > self._clock().timestamp() else None
 
-    def _renewed(self, key: str) -> str | None:
+    def _renewed(self, key: str, refused: str) -> str | None:
         now = self._clock()
         query = sa.select(sessions.c.user_id, sessions.c.data).where(
             sessions.c.id_hash == key, sessions.c.revoked_at.is_(None), sessions.c.expires_at > now
@@ -159,7 +161,7 @@ class SupabaseAccounts:
             row = connection.execute(query.with_for_update()).one_or_none()
             try:
                 tokens = self._opened(key, row.data) if row is not None else None
-                if tokens is not None and tokens.expires_at - _EARLY_S <= now.timestamp():
+                if tokens is not None and (tokens.expires_at - _EARLY_S <= now.timestamp() or tokens.access == refused):
                     tokens = self._same_person(self.auth.refresh(tokens.refresh), tokens)
                     connection.execute(sa.update(sessions).where(sessions.c.id_hash == key).values(data=self._sealed(key, tokens)))
             except (SignInRequired, WrongEncryptionKey) as error:

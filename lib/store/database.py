@@ -12,12 +12,12 @@ from typing import Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from lib.errors import StoreUnavailable
-from lib.settings import Settings
+from lib.errors import StoreFault, StoreUnavailable
+from lib.settings import Mode, Settings
 from lib.store import rebuild, triggers
 from lib.store.copying import copy_database
 from lib.store.engine import BUSY_TIMEOUT_MS, open_engine, writing
-from lib.store.faults import sqlite_fault, store_faults, unavailable
+from lib.store.faults import MIGRATE_SUPABASE, sqlite_fault, store_faults, unavailable
 from lib.store.grains import rollup_state
 from lib.store.schema import PRIVATE
 
@@ -52,7 +52,7 @@ def open_database(settings: Settings, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS)
         else:
             status = check(engine)
             if status.state != "ready":
-                raise _not_ready(status)
+                raise _not_ready(status, settings.mode)
     except BaseException:
         engine.dispose()
         raise
@@ -123,9 +123,11 @@ def _status(connection: Connection) -> DatabaseStatus:
     return DatabaseStatus("ready" if revision == HEAD else "older", revision)
 
 
-def _not_ready(status: DatabaseStatus) -> StoreUnavailable:
-    reasons = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
-    return unavailable(reasons[status.state])  # type: ignore[arg-type]
+def _not_ready(status: DatabaseStatus, mode: Mode | None = None) -> StoreUnavailable:
+    reasons: dict[str, StoreFault] = {"empty": "missing-schema", "older": "older-schema", "newer": "newer-schema"}
+    if mode == "supabase" and status.state != "newer":
+        return StoreUnavailable(MIGRATE_SUPABASE, reason=reasons[status.state])
+    return unavailable(reasons[status.state])
 
 
 def _upgradable(connection: Connection) -> DatabaseStatus:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,11 +19,17 @@ _SENTENCES: dict[StoreFault, str] = {
     "missing-schema": "The database has no Modeldeck tables yet. Run: python -m lib db upgrade",
     "older-schema": "The database was made by an older Modeldeck. Run: python -m lib db upgrade",
     "refused-key": "Supabase refuses the API key. Copy SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY again from its API settings.",
+    "wrong-pooler": "Supabase's pooler knows no such project. Copy the whole connection string again from Connect in its dashboard:"
+    " its user is postgres.PROJECT, and its host cannot be guessed.",
     "no-project": "Supabase does not answer. When the project is paused, restore it in its dashboard; otherwise check SUPABASE_URL.",
     "paused": "The Supabase project is paused. Restore it in its dashboard, then try again.",
     "busy": "Supabase limits how often it may be asked. Wait a minute, then try again.",
     "newer-schema": "The database was made by a newer Modeldeck. Update Modeldeck, or point it at another database.",
 }
+MIGRATE_SUPABASE = (
+    "The Supabase project lacks tables or functions of this version. Run: supabase db push"
+    " (or, in a new project, paste supabase/setup.sql into its SQL editor)."
+)
 STALE_SENTENCE = "Somebody changed or removed this in the meantime. Reload to see the current state, then try again."
 _SQLITE_CODES: tuple[tuple[str, StoreFault], ...] = (
     ("SQLITE_BUSY", "locked"),
@@ -59,6 +66,8 @@ _REFUSALS = (
     ("not null", "A required value is missing."),
     ("null value", "A required value is missing."),
 )
+_NO_TENANT = re.compile(r"tenant.{0,40}(user )?.{0,80}not found", re.IGNORECASE)
+"""What Supabase's pooler says, in several spellings, to a host or a user of another project."""
 _SQLSTATE_CLASSES: dict[str, StoreFault] = {
     "08": "unreachable",  # the connection failed or broke
     "28": "unreachable",  # the server knows no such user or password
@@ -95,6 +104,8 @@ def store_faults() -> Iterator[None]:
 def _fault(error: sqlalchemy.exc.DBAPIError) -> StoreUnavailable | InvalidValue | None:
     """Return what a driver's error means; None for one that only a mistake in our own SQL can cause."""
     sqlstate = getattr(error.orig, "sqlstate", None)
+    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InternalError) and _NO_TENANT.search(str(error.orig)):
+        return unavailable("wrong-pooler")
     if reason := _SQLSTATES.get(sqlstate or "") or _SQLSTATE_CLASSES.get((sqlstate or "")[:2]) or sqlite_fault(error.orig):
         return unavailable(reason)
     if isinstance(error, sqlalchemy.exc.DataError):

@@ -12,15 +12,11 @@ from postgrest.exceptions import APIError
 
 from lib.errors import InvalidValue, ModeldeckError, NotAllowed, SignInRequired, StaleVersion, StoreError, StoreFault, StoreUnavailable
 from lib.logs import get_logger
-from lib.store.faults import STALE_SENTENCE, refusal, unavailable
+from lib.store.faults import MIGRATE_SUPABASE, STALE_SENTENCE, refusal, unavailable
 from lib.store.supabase_sql import STALE
 
 SESSION_OVER = "Your session is over. Sign in again."
 _FORBIDDEN = "Your role does not permit this, so nothing was changed."
-_MIGRATE = (
-    "The Supabase project lacks this version's tables or functions. Run: supabase db push"
-    " (or paste the newest file of supabase/migrations into its SQL editor)."
-)
 _OVER = frozenset({"PGRST301", "PGRST302", "PGRST303"})
 """A token that is malformed, expired or missing; PostgREST 12 calls an expired one PGRST301, later ones PGRST303."""
 _UNMIGRATED = frozenset({"42P01", "42703", "42883", "3F000", "PGRST106", "PGRST202", "PGRST204", "PGRST205"})
@@ -56,7 +52,7 @@ def explained(code: str, message: str, url: str) -> ModeldeckError:
     if code == "42501":
         return NotAllowed(_FORBIDDEN)
     if code in _UNMIGRATED:
-        return StoreUnavailable(_MIGRATE, reason="missing-schema")
+        return StoreUnavailable(MIGRATE_SUPABASE, reason="missing-schema")
     if code.startswith("23"):
         blamed = _QUOTED.search(message)
         return refusal(message, blamed.group(1) if blamed else None)

@@ -15,7 +15,7 @@ from postgrest.exceptions import APIError
 from supabase import Client, create_client
 from supabase.lib.client_options import SyncClientOptions
 
-from lib.errors import InvalidValue
+from lib.errors import InvalidValue, SignInRequired
 from lib.net.client import new_client
 from lib.store.base import Change, Delete, Insert, Row, Update, Upsert, Where
 from lib.store.checks import column_of, conditions, conflict_target, table_of
@@ -74,10 +74,13 @@ class Project:
 
 
 class SupabaseStore:
-    """The Store protocol under the token that ``token`` returns at each request; the database audits what it changes."""
+    """The Store protocol under one person's token; the database audits what it changes.
+
+    ``token`` returns the token for each request, given the one refused just before ("" if none).
+    """
 
     def __init__(
-        self, project: Project, token: Callable[[], str], *, origin: str = "page", clock: Callable[[], datetime] = utc_now
+        self, project: Project, token: Callable[[str], str], *, origin: str = "page", clock: Callable[[], datetime] = utc_now
     ) -> None:
         self._project = project
         self._token = token
@@ -162,7 +165,17 @@ class SupabaseStore:
 
     def _ask(self, name: str, args: Mapping[str, Any], unknown: str | None = None) -> Any:
         """Call a function of the database; ``unknown`` is said when there is none of this name, else that a migration is missing."""
-        client = self._project.client(self._token(), self._origin)
+        token = self._token("")
+        try:
+            return self._call(token, name, args, unknown)
+        except SignInRequired:  # over before its time, as when the project's signing key was changed
+            renewed = self._token(token)
+            if renewed == token:
+                raise
+        return self._call(renewed, name, args, unknown)
+
+    def _call(self, token: str, name: str, args: Mapping[str, Any], unknown: str | None) -> Any:
+        client = self._project.client(token, self._origin)
         with rest_faults(self._project.url):
             try:
                 return client.postgrest.rpc(name, dict(args)).execute().data

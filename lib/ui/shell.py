@@ -7,7 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from lib.access import Principal, Role
-from lib.errors import ModeldeckError
+from lib.errors import ModeldeckError, SignInRequired
 from lib.ui import filters, problems, sample_notice, sign_in
 from lib.ui.context import asking, guard, services
 
@@ -60,6 +60,10 @@ def run() -> None:
                 with filters.draw(reader, page.title):
                     sample_notice.label(reader)
             page.run()
+    except SignInRequired as over:
+        if asking() is None:  # ended while the page was drawn: from the top, as somebody who is signed out
+            st.rerun()
+        problems.show(over)
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)
 

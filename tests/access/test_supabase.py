@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import socketserver
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -33,7 +35,9 @@ from lib.services.supabase_parts import SupabaseParts
 from lib.settings import Settings, load_settings
 from lib.store.base import Actor
 from lib.store.engine import open_engine
+from lib.store.rest_faults import explained
 from lib.store.supabase import Project, SupabaseStore
+from tests.replay import ReplayServer, Reply
 from tests.stack.stack import PASSWORD, Stack
 
 ENCRYPTION_KEY = "a-key-for-tests-0123456789"
@@ -213,7 +217,7 @@ def test_many_threads_of_two_processes_refresh_a_token_once(
     with ThreadPoolExecutor(16) as pool:
         tokens = set(pool.map(ask, range(16)))
     assert len(tokens) == len(asked) == 1
-    assert SupabaseStore(parts(services).project, tokens.pop).count("profiles") == 1
+    assert SupabaseStore(parts(services).project, lambda _refused: tokens.pop()).count("profiles") == 1
 
 
 class Counting:
@@ -235,6 +239,18 @@ def test_the_new_tokens_are_saved_so_that_the_next_process_goes_on(
         age(stack, services, token)
         another_process().access_token(principal.session)
     assert services.store(principal).count("profiles") == 1
+
+
+def test_a_token_refused_before_its_time_is_renewed(people: People, stack: Stack, services: Services) -> None:
+    """A project whose signing key was changed takes no token from before, however long it was to live."""
+    token, principal = people.enter()
+    accounts, key = parts(services).accounts, hashed(token)
+    kept = accounts._opened(key, stack.sql("SELECT data FROM private.sessions WHERE id_hash = %s", key)[0][0])
+    foreign = replace(kept, access=replace(stack.keys, jwt_secret="f" * 64).token("authenticated", sub=principal.user_id))
+    stack.sql("UPDATE private.sessions SET data = %s::jsonb WHERE id_hash = %s", json.dumps(accounts._sealed(key, foreign)), key)
+    accounts._remember(key, foreign)
+    assert services.store(principal).count("profiles") == 1
+    assert accounts.access_token(key) != foreign.access
 
 
 def test_a_session_that_supabase_has_ended_is_over_here_too(
@@ -430,7 +446,7 @@ def pair(people: People, services: Services) -> tuple[Principal, Principal]:
 STEP = given.tuples(given.integers(0, 1), given.sampled_from(["write", "read", "renew", "leave"]))
 
 
-@hypothesis.settings(max_examples=25)
+@hypothesis.settings(max_examples=12)
 @hypothesis.given(steps=given.lists(STEP, min_size=2, max_size=12), threads=given.booleans())
 def test_sessions_of_two_people_in_one_process_never_mix(
     stack: Stack, services: Services, pair: tuple[Principal, Principal], steps: list[tuple[int, str]], threads: bool
@@ -484,9 +500,127 @@ def faulty(stack: Stack, token: str, *, url: str | None = None, key: str | None 
     """Return what a read under a token raises."""
     project = Project(url or stack.url, key or stack.publishable_key)
     with pytest.raises(ModeldeckError) as raised:
-        SupabaseStore(project, lambda: token).count("llm_models")
+        SupabaseStore(project, lambda _refused: token).count("llm_models")
     project.close()
     return raised.value
+
+
+@pytest.mark.parametrize(
+    ("said", "severity"), [("Tenant or user not found", "XX000"), ("(ENOTFOUND) tenant/user postgres.abc not found", "XX000")]
+)
+def test_a_wrong_pooler_string_says_what_to_copy(tmp_path: Path, said: str, severity: str) -> None:
+    """The pooler is played: it answers every start-up message with its error."""
+    fields = f"SFATAL\0VFATAL\0C{severity}\0M{said}\0\0".encode()
+    answer = b"E" + (len(fields) + 4).to_bytes(4, "big") + fields
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), pooler(answer)) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        url = f"postgresql://postgres.abc:secret@127.0.0.1:{server.server_address[1]}/postgres?sslmode=disable"
+        keys = {"SUPABASE_URL": "http://127.0.0.1:9", "SUPABASE_PUBLISHABLE_KEY": "p", "SUPABASE_SECRET_KEY": "s"}
+        given = {**keys, "DATABASE_URL": url, "ENCRYPTION_KEY": ENCRYPTION_KEY, "MODELDECK_DATA_DIR": str(tmp_path)}
+        with pytest.raises(StoreUnavailable, match="Copy the whole connection string again from Connect") as refusal:
+            open_services(load_settings(given, tmp_path))
+        server.shutdown()
+    assert "secret" not in str(refusal.value)
+
+
+def pooler(answer: bytes) -> type[socketserver.BaseRequestHandler]:
+    class Refusing(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1024)
+            self.request.sendall(answer)
+
+    return Refusing
+
+
+def test_a_project_without_migrations_says_what_to_run(stack: Stack, tmp_path: Path) -> None:
+    bare = stack.database_url.rpartition("/")[0] + "/template1"
+    given = {**stack.settings, "DATABASE_URL": bare, "ENCRYPTION_KEY": ENCRYPTION_KEY, "MODELDECK_DATA_DIR": str(tmp_path)}
+    with pytest.raises(StoreUnavailable, match="Run: supabase db push"):
+        open_services(load_settings(given, tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (401, "refuses the API key"),
+        (402, "restricted this project"),
+        (404, "no Supabase project"),
+        (429, "Wait a"),
+        (500, "does not answer"),
+        (540, "project is paused"),
+        (544, "takes too long"),
+    ],
+)
+def test_what_the_platform_answers_for_a_project_is_told_in_a_sentence(services: Services, status: int, sentence: str) -> None:
+    with ReplayServer(Reply(b"<html>sorry</html>", status, "text/html")) as platform:
+        away = Project(platform.base_url, "x")
+        accounts = SupabaseAccounts(away, services.engine, services.keys.vault, services.clock)
+        raised: list[ModeldeckError] = []
+        for work in (lambda: SupabaseStore(away, lambda _refused: "t").count("profiles"), lambda: accounts.auth.by_password("a@b.de", "x")):
+            with pytest.raises(ModeldeckError) as error:
+                work()
+            raised.append(error.value)
+        away.close()
+    for told in raised:
+        assert isinstance(told, StoreUnavailable | TooManyAttempts)
+        assert sentence in str(told)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "sentence"),
+    [
+        ("PGRST301", SignInRequired, "Sign in again"),
+        ("PGRST303", SignInRequired, "Sign in again"),
+        ("42P01", StoreUnavailable, "supabase db push"),
+        ("PGRST205", StoreUnavailable, "supabase db push"),
+        ("PGRST202", StoreUnavailable, "supabase db push"),
+        ("PGRST001", StoreUnavailable, "cannot reach its own database"),
+        ("57014", StoreUnavailable, "wait a moment"),
+        ("42501", NotAllowed, "does not permit"),
+        ("ABCDE", ModeldeckError, "unexpected way (ABCDE)"),
+    ],
+)
+def test_each_code_of_either_version_has_its_meaning(code: str, kind: type[ModeldeckError], sentence: str) -> None:
+    error = explained(code, "sk-secret in what the database said", "http://127.0.0.1:9")
+    assert isinstance(error, kind)
+    assert sentence in str(error) and "sk-secret" not in str(error)
+
+
+INJECTIONS = ["llm_models; DROP TABLE votes", 'x" IS NULL OR true --', "' OR 1=1 --", "audit_log", "pg_catalog.pg_authid"]
+
+
+@pytest.mark.parametrize("bad", INJECTIONS)
+def test_names_and_values_sent_past_modeldeck_stay_names_and_values(stack: Stack, people: People, bad: str) -> None:
+    """Anybody signed in may call the two functions themselves, with whatever they like in them."""
+    token = stack.sign_in(people.add()).token
+    row = {"id": str(uuid4()), "owner_id": str(uuid4())}
+    queries: list[tuple[str, dict[str, Any]]] = [
+        ("read_rows", {"query": {"table": bad, "where": []}}),
+        ("read_rows", {"query": {"table": "llm_models", "columns": [bad], "where": []}}),
+        ("read_rows", {"query": {"table": "llm_models", "where": [{"column": bad, "op": "eq", "value": 1}]}}),
+        ("read_rows", {"query": {"table": "llm_models", "where": [{"column": "id", "op": bad, "value": 1}]}}),
+        ("read_rows", {"query": {"table": "llm_models", "where": [{"column": "id", "op": "eq", "value": bad}]}}),
+        ("read_rows", {"query": {"table": "llm_models", "where": [], "order_by": [bad]}}),
+        ("read_rows", {"query": {"table": "llm_models", "where": [], "limit": bad}}),
+        ("apply_changes", {"changes": [{"op": "insert", "table": bad, "rows": [row]}]}),
+        ("apply_changes", {"changes": [{"op": "insert", "table": "conversations", "rows": [{**row, bad: 1}]}]}),
+        ("apply_changes", {"changes": [{"op": "delete", "table": "conversations", "where": []}]}),
+        ("apply_changes", {"changes": [{"op": "delete", "table": "conversations"}]}),
+        (
+            "apply_changes",
+            {"changes": [{"op": "update", "table": "profiles", "values": {bad: 1}, "where": [{"column": "role", "op": "not_null"}]}]},
+        ),
+        (
+            "apply_changes",
+            {"changes": [{"op": "delete", "table": "conversations", "where": [{"column": "id", "op": "not_null"}], "version": bad}]},
+        ),
+    ]
+    with stack.rest(token) as client:
+        answers = [(client.post(f"/rpc/{name}", json=body), body) for name, body in queries]
+        assert client.post("/rpc/read_rows", json={"query": {"table": "votes", "where": [], "count": True}}).json() == 0
+    assert [body for answer, body in answers if answer.is_success] == []
+    with stack.rest() as anybody:
+        assert anybody.post("/rpc/read_rows", json={"query": {"table": "profiles", "where": []}}).status_code in (401, 403)
 
 
 def test_each_way_of_failing_is_told_in_its_own_sentence(stack: Stack) -> None:

@@ -53,7 +53,7 @@ def store(database_engine: Engine, request: pytest.FixtureRequest) -> Store:
     if request.node.callspec.params["database_engine"] == "supabase":
         running: Rest = request.getfixturevalue("rest")
         token = running.token(OWNER, "Ada")
-        return SupabaseStore(running.project, lambda: token, clock=lambda: NOW)
+        return SupabaseStore(running.project, lambda _refused: token, clock=lambda: NOW)
     return SqlStore(database_engine, Actor("Ada", OWNER, "page"), clock=lambda: NOW, functions={"double": _double, "spoil": _spoil})
 
 
