@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -83,6 +84,7 @@ def _details(page: Page, model: Model, models: Sequence[Model]) -> None:
     st.markdown(_fallbacks(model, models))
     st.subheader("Prices", anchor=False)
     _prices(page, page.registry.prices(model.id))
+    _new_price(page, model)
     pair = (model.provider.slug, model.model_key)
     if hint := next((h for h in page.services.hints(page.principal).all() if h.pair == pair), None):
         st.subheader("Learned from calls", anchor=False)
@@ -148,6 +150,23 @@ def _prices(page: Page, prices: Sequence[Price]) -> None:
         for price in reversed(prices)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Prices in USD per 1M tokens by date, the latest first")
+
+
+def _new_price(page: Page, model: Model) -> None:
+    fields, problems = model_fields.Fields(), dict[str, str]()
+    with st.popover("Set a price", icon=":material/payments:"), st.form(f"price-{model.id}", border=False):
+        st.caption("In force from now on; earlier calls keep what they cost. A field left empty keeps its rate, as do all others.")
+        rates = model_fields.rates(fields, key=f"price-{model.id}", placeholder="As it is")
+        if not st.form_submit_button("Set price", type="primary"):
+            return
+    price = model_fields.price_of(*rates, problems)
+    if problems:
+        fields.tell(problems)
+    elif price is not None:
+        old = model.price or Price()
+        read, write = (typed if typed is not None else kept for typed, kept in ((price.input, old.input), (price.output, old.output)))
+        now = replace(old, input=read, output=write, source="manual", source_detail=None, valid_from=None)
+        _try(lambda: page.registry.set_price(model.id, now), said=f"{model.display_name} has a new price.")
 
 
 def _noted(page: Page, hint: Hint) -> list[str]:

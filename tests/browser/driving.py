@@ -83,8 +83,10 @@ def switch_on_in(dialog: Locator, *names: str) -> None:
         box.fill(name)
         dialog.page.get_by_role("option", name=name, exact=True).click()
     dialog.page.keyboard.press("Escape")
+    page = dialog.page
     dialog.get_by_role("button", name="Switch on", exact=True).click()
     expect(dialog).to_be_hidden()
+    settle(page)
 
 
 def picker(tab: Page) -> Locator:

@@ -193,3 +193,17 @@ def test_a_copy_is_off_and_keeps_prices_and_settings(deck: Deck) -> None:
     assert (copy.upstream_id, copy.capabilities, copy.constraints) == (before.upstream_id, before.capabilities, before.constraints)
     assert copy.price is not None and before.price is not None
     assert copy.price.items() == before.price.items()
+
+
+def test_a_price_set_by_hand_counts_from_now_and_keeps_the_rates_it_does_not_name(deck: Deck) -> None:
+    before = deck.admin.get("gpt-4o-mini").price
+    at = drawer("gpt-4o-mini")
+    field(at, "In, $ per 1M tokens").set_value("dear")
+    press(at, "Set price")
+    assert [e.value for e in at.error] == ["dear is not a price: write US dollars per 1M tokens, such as 0.15."]
+    field(at, "In, $ per 1M tokens").set_value("0.25")
+    press(at, "Set price")
+    after = deck.admin.get("gpt-4o-mini").price
+    assert before is not None and after is not None
+    assert (after.input, after.output, after.cache_read, after.source) == (Decimal("0.25"), before.output, before.cache_read, "manual")
+    assert len(deck.admin.prices(deck.admin.get("gpt-4o-mini").id)) == 2
