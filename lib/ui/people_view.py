@@ -12,7 +12,7 @@ from lib.access import Link, People, Person, Role
 from lib.errors import InvalidValue
 from lib.store.base import Actor
 from lib.ui.context import Page
-from lib.ui.format import literal
+from lib.ui.format import MISSING, literal
 
 ROLES = {
     Role.MEMBER: "Member – the playground, and their own usage and costs",
@@ -46,6 +46,7 @@ def table(page: Page, people: People) -> None:
         on_select="rerun",
         selection_mode="single-row",
         key=f"people-table-{drawn}",
+        placeholder=MISSING,
         alt="People; choose one to change a role, a subscription or the account",
         column_config={
             "E-mail": st.column_config.TextColumn(pinned=True),
