@@ -80,6 +80,9 @@ def test_a_complete_supabase_configuration_is_that_mode_under_either_name_of_its
         ({"MODELDECK_ALLOWED_HOSTS": "ok.example.com,https://deck.example.com"}, ["MODELDECK_ALLOWED_HOSTS", "deck.example.com"]),
         ({"MODELDECK_ALLOWED_HOSTS": "*"}, ["MODELDECK_ALLOWED_HOSTS"]),
         ({"MODELDECK_ALLOWED_HOSTS": "deck.example.com:8443"}, ["MODELDECK_ALLOWED_HOSTS"]),
+        ({"MODELDECK_TRUSTED_PROXIES": "*"}, ["MODELDECK_TRUSTED_PROXIES"]),
+        ({"MODELDECK_TRUSTED_PROXIES": "0.0.0.0/0"}, ["MODELDECK_TRUSTED_PROXIES"]),
+        ({"MODELDECK_TRUSTED_PROXIES": "10.0.0.1,proxy.example.com"}, ["MODELDECK_TRUSTED_PROXIES", "proxy.example.com"]),
         ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "warning"]),
         ({"MODELDECK_DATA_DIR": "~nobody-of-that-name/x"}, ["MODELDECK_DATA_DIR"]),
         ({"MODELDECK_DATA_DIR": "a?b"}, ["MODELDECK_DATA_DIR"]),
@@ -169,6 +172,11 @@ def test_hosts_are_a_comma_separated_list(tmp_path: Path) -> None:
         "deck.example.com",
         "b.example.com",
     )
+
+
+def test_trusted_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
+    given = " 10.0.0.7, 172.30.85.9/24,2001:db8::/48 "
+    assert load(tmp_path, MODELDECK_TRUSTED_PROXIES=given).trusted_proxies == ("10.0.0.7/32", "172.30.85.0/24", "2001:db8::/48")
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
