@@ -172,7 +172,6 @@ def test_axe_finds_nothing_serious_where_a_team_signs_in(
                     tab.get_by_role("button", name="Sign in").click()
                     expect(on.heading(tab, "People")).to_be_visible()
                     complaints += ours(f"People, {where}", found(tab))
-                    assert "None" not in on.cells(tab, "People").all_text_contents(), "somebody who never came was seen at no time"
     finally:
         engine.dispose()
         postgres_server.drop(name)
