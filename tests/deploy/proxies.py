@@ -59,7 +59,7 @@ class Proxy:
 
     def client(self, address: str = "127.0.0.1") -> httpx.Client:
         """Return a client at another loopback address, which asks for the proxy by its name and believes any certificate."""
-        return httpx.Client(transport=_Here(verify=no_verification(), local_address=address), base_url=self.url)
+        return httpx.Client(transport=_Here(verify=no_verification(), local_address=address), base_url=self.url, timeout=60)
 
 
 class _Here(httpx.HTTPTransport):

@@ -71,9 +71,11 @@ def test_the_image_serves_as_nobody_on_every_address_and_writes_only_its_data() 
         before = sorted(app.rglob("*"))
         check = [word.replace(PORT, port) for word in json.loads(_last("HEALTHCHECK").split("CMD", 1)[1])]
         with running([word.replace(PORT, port) for word in _start()], environ, app, "URL:"):
-            answer = httpx.get(f"http://127.0.0.9:{port}/api/health")  # an address that only 0.0.0.0 serves
+            answer = httpx.get(f"http://127.0.0.9:{port}/api/health", timeout=60)  # an address that only 0.0.0.0 serves
             assert (answer.status_code, answer.json()["status"]) == (200, "ok")
-            assert httpx.get(f"http://localhost:{port}/").status_code == 200
+            assert httpx.get(f"http://localhost:{port}/", timeout=60).status_code == 200
+            remote = httpx.get(f"http://localhost:{port}/", headers={"X-Forwarded-For": "203.0.113.9"}, timeout=60)
+            assert remote.json()["error"]["type"] == "not_loopback", "without sign-in a proxy must not open it to others"
             assert subprocess.run(check, env=environ).returncode == 0
             said = subprocess.run([*prefix(), "python", "-m", "lib", "db", "status"], env=environ, cwd=app, capture_output=True, text=True)
             assert said.returncode == 0 and "Schema: ready" in said.stdout, said.stderr

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from playwright.sync_api import Browser, BrowserContext, expect
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
-from streamlit.web.server.starlette.starlette_server import DEFAULT_WEBSOCKET_PING_INTERVAL
+from streamlit.web.server.starlette.starlette_server_config import DEFAULT_WEBSOCKET_PING_INTERVAL
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
@@ -190,7 +190,7 @@ def test_the_charts_script_arrives_compressed_and_nothing_that_may_hold_a_secret
 def test_nginx_leads_http_to_https(proxy: Proxy) -> None:
     if proxy.http_port is None:
         return  # Caddy does so by itself, on port 80 only
-    answer = httpx.get(f"http://127.0.0.1:{proxy.http_port}/models?x=1", headers={"Host": HOST})
+    answer = httpx.get(f"http://127.0.0.1:{proxy.http_port}/models?x=1", headers={"Host": HOST}, timeout=60)
     assert (answer.status_code, answer.headers["Location"]) == (301, f"https://{HOST}/models?x=1")
 
 
@@ -204,7 +204,7 @@ def test_nginx_keeps_a_silent_websocket_for_many_pings() -> None:
 
 @pytest.mark.parametrize(("sender", "counted"), [(ELSEWHERE, "198.51.100.7"), ("127.0.0.4", "127.0.0.4")])
 def test_a_proxy_on_another_machine_is_believed_only_when_it_is_named(team: Team, sender: str, counted: str) -> None:
-    with httpx.Client(transport=httpx.HTTPTransport(local_address=sender)) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=sender), timeout=60) as client:
         address = team.servers[0].url.replace("localhost", "127.0.0.1")
         headers = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
         client.post(f"{address}/api/auth/sign-in", data={"email": "eve@example.com", "password": "x"}, headers=headers)
