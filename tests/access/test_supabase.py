@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +40,7 @@ from lib.store.engine import open_engine
 from lib.store.rest_faults import explained
 from lib.store.supabase import Project, SupabaseStore
 from tests.replay import ReplayServer, Reply
+from tests.serving import ROOT, clean_environ
 from tests.stack.stack import PASSWORD, Stack
 
 ENCRYPTION_KEY = "a-key-for-tests-0123456789"
@@ -491,6 +494,20 @@ def test_the_first_admin_is_named_by_the_command_and_must_be_a_user_of_the_proje
         team.invite("new@example.com", Role.MEMBER, actor)
     with pytest.raises(InvalidValue, match="kept by Supabase"):
         team.reset(email, actor)
+
+
+def test_the_command_line_names_admins_and_says_who_is_missing(people: People, stack: Stack, tmp_path: Path) -> None:
+    email = people.add()
+    environ = clean_environ(tmp_path, **stack.settings, ENCRYPTION_KEY=ENCRYPTION_KEY)
+
+    def grant(address: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lib", "access", "grant-admin", address]
+        return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+    missing, done = grant("ghost@example.com"), grant(email)
+    assert missing.returncode == 1 and "has no user ghost@example.com" in missing.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, f"{email} is an admin.")
+    assert stack.sql("SELECT role FROM profiles WHERE email = %s", email) == [("admin",)]
 
 
 # What goes wrong
