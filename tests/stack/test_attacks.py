@@ -262,6 +262,41 @@ def test_helpers_of_the_policies_cannot_be_called(ground: Ground) -> None:
     assert ground.stack.sql(query) == [(0,)]
 
 
+def test_the_functions_of_the_store_open_no_other_way(ground: Ground) -> None:
+    def read(client: httpx.Client, table: str, **query: object) -> httpx.Response:
+        return client.post("/rpc/read_rows", json={"query": {"table": table, "where": [], **query}})
+
+    def change(op: str, table: str, **values: object) -> httpx.Response:
+        return ground.as_ada.post("/rpc/apply_changes", json={"changes": [{"op": op, "table": table, **values}]})
+
+    assert [row["user_id"] for row in read(ground.as_ada, "profiles").json()] == [ground.ada.id]
+    assert read(ground.as_ada, "profiles", count=True).json() == 1
+    for table in ("credentials", "private.credentials", "audit_log", "llm_usage_log", 'profiles" AS t; --'):
+        assert read(ground.as_ada, table).status_code == 400
+    for query in (
+        {"columns": ['user_id" FROM private.credentials; --']},
+        {"order_by": ['user_id"; DROP TABLE votes; --']},
+        {"where": [{"column": "role' OR true --", "op": "eq", "value": "x"}]},
+        {"where": [{"column": "email", "op": "eq", "value": "' OR true --"}]},
+        {"where": [{"column": "email", "op": "in", "value": ["') OR (true) --"]}]},
+    ):
+        answer = read(ground.as_ada, "profiles", **query)
+        assert answer.status_code == 400 or answer.json() == [], answer.text
+    is_ada = [{"column": "user_id", "op": "eq", "value": ground.ada.id}]
+    _forbidden(change("update", "profiles", values={"role": "admin"}, where=is_ada))
+    _forbidden(
+        change(
+            "insert",
+            "llm_providers",
+            rows=[{"slug": "x", "kind": "openai", "display_name": "X", "created_at": str(NOW), "updated_at": str(NOW)}],
+        )
+    )
+    assert change("insert", "audit_log", rows=[{"id": 1}]).status_code == 400
+    with ground.stack.rest() as nobody:
+        answer = read(nobody, "profiles")
+        assert answer.status_code == 401 or answer.json() == [], answer.text
+
+
 def test_a_deleted_account_leaves_no_way_in_and_a_new_one_inherits_nothing(ground: Ground) -> None:
     gone = ground.stack.sign_up("dora@example.com", role="admin")
     users = f"{ground.stack.url}/auth/v1/admin/users/{gone.id}"
