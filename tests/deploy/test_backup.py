@@ -139,24 +139,49 @@ def test_an_embedded_database_copied_while_it_is_written_comes_back_whole(folder
         stored_key(services)
 
 
-def test_a_postgres_database_comes_back_from_its_dump(folders: Folders, postgres_server: PostgresServer) -> None:
-    old, new = postgres_server.create_ready(), postgres_server.create()
-    settings = {"ENCRYPTION_KEY": "a-key-for-tests-0123456789"}
-    with opened(folders.data, DATABASE_URL=postgres_server.url(old), **settings) as services:
+@dataclass(frozen=True)
+class Owned:
+    """Two empty databases of a user who may do nothing else, as the page asks for."""
+
+    server: PostgresServer
+    names: tuple[str, str]
+
+    def settings(self, number: int, key: str = "a-key-for-tests-0123456789") -> dict[str, str]:
+        """Return what a server on one of them is told."""
+        return {"DATABASE_URL": self.server.url(self.names[number]).replace("postgres@", "deck_owner@"), "ENCRYPTION_KEY": key}
+
+
+@pytest.fixture
+def owned(postgres_server: PostgresServer) -> Iterator[Owned]:
+    """Databases and their owner, gone afterwards."""
+    names = (postgres_server.create(), postgres_server.create())
+    engine = postgres_server.engine("postgres")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE ROLE deck_owner LOGIN"))
+        for name in names:
+            connection.execute(sa.text(f"ALTER DATABASE {name} OWNER TO deck_owner"))
+    yield Owned(postgres_server, names)
+    for name in names:
+        postgres_server.drop(name)
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP ROLE deck_owner"))
+    engine.dispose()
+
+
+def test_a_postgres_database_comes_back_from_its_dump(folders: Folders, owned: Owned) -> None:
+    old, new = owned.settings(0), owned.settings(1)
+    follow("python -m lib db upgrade", folders.environ(**old))
+    with opened(folders.data, **old) as services:
         store_key(services)
         with writing(services.engine).begin() as connection:
             insert(connection, *(closed() for _ in range(20)))
         with written_to(services.engine):
             before = calls(services.engine)
-            follow(steps("Postgres", 0), folders.environ(DATABASE_URL=postgres_server.url(old), **settings))
+            follow(steps("Postgres", 0), folders.environ(**old))
             after = calls(services.engine)
-    said = follow(steps("Postgres", 1), folders.environ(DATABASE_URL=postgres_server.url(new), **settings))
-    assert "No problem found." in said
-    with opened(folders.data, DATABASE_URL=postgres_server.url(new), **settings) as services:
+    assert "No problem found." in follow(steps("Postgres", 1), folders.environ(**new))
+    with opened(folders.data, **new) as services:
         assert 20 < before <= calls(services.engine) <= after
         assert stored_key(services) == KEY
-    other = {"ENCRYPTION_KEY": "another-key-for-tests-01234"}
-    with opened(folders.data, DATABASE_URL=postgres_server.url(new), **other) as services, pytest.raises(WrongEncryptionKey):
+    with opened(folders.data, **owned.settings(1, "another-key-for-tests-01234")) as services, pytest.raises(WrongEncryptionKey):
         stored_key(services)
-    for name in (old, new):
-        postgres_server.drop(name)
