@@ -60,11 +60,11 @@ class Services:
 
     def store(self, principal: Principal) -> Store:
         """Return the tables as this principal may use them: in the Supabase mode under their own token."""
-        if self.supabase is None or principal.user_id in ("", LOCAL_USER_ID):
-            return self._server_store(principal)
-        if not principal.session:
+        if self.supabase is not None and principal.session:
+            return self.supabase.store(principal.session, self.origin)
+        if self.supabase is not None and principal.user_id not in ("", LOCAL_USER_ID):  # neither the server nor its command line
             raise SignInRequired("Sign in first.")
-        return self.supabase.store(principal.session, self.origin)
+        return self._server_store(principal)
 
     def registry(self, principal: Principal) -> Registry:
         """Return the models and providers as this principal may see and change them."""
