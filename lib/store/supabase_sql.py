@@ -20,6 +20,8 @@ ORIGIN_HEADER = "x-modeldeck-origin"
 CLAIMS = "nullif(current_setting('request.jwt.claims', true), '')"
 """Set by PostgREST for each request, and by nothing else: what the server itself changes, it audits itself."""
 _EXACT_INTEGER = 2**53
+_VERSIONED_BY_HAND = ("llm_models", "llm_providers")
+"""Tables that people also change in Supabase's own table editor: what that leaves of a version is made good."""
 
 
 def statements() -> tuple[str, ...]:
@@ -44,6 +46,13 @@ def statements() -> tuple[str, ...]:
             f"CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.{table} FOR EACH ROW"
             f" WHEN ({CLAIMS} IS NOT NULL) EXECUTE FUNCTION private.audit_change({arguments})",
         ]
+    made.append(_function("private.count_version()", "trigger", _COUNT_VERSION, "SET search_path = ''"))
+    made.append("REVOKE ALL ON FUNCTION private.count_version() FROM public, anon, authenticated, service_role")
+    made += [
+        f"CREATE OR REPLACE TRIGGER count_version BEFORE UPDATE ON public.{table} FOR EACH ROW"
+        " WHEN (new.version = old.version) EXECUTE FUNCTION private.count_version()"
+        for table in _VERSIONED_BY_HAND
+    ]
     return tuple(made)
 
 
@@ -247,6 +256,13 @@ BEGIN
   ELSE
     RETURN value::text;
   END CASE;
+END"""
+
+_COUNT_VERSION = """
+BEGIN
+  NEW.version := OLD.version + 1;
+  NEW.updated_at := date_trunc('milliseconds', clock_timestamp());
+  RETURN NEW;
 END"""
 
 _AUDIT_CHANGE = f"""

@@ -848,6 +848,20 @@ CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public
 
 CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.profiles FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('user_id');
 
+CREATE OR REPLACE FUNCTION private.count_version() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $function$
+BEGIN
+  NEW.version := OLD.version + 1;
+  NEW.updated_at := date_trunc('milliseconds', clock_timestamp());
+  RETURN NEW;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION private.count_version() FROM public, anon, authenticated, service_role;
+
+CREATE OR REPLACE TRIGGER count_version BEFORE UPDATE ON public.llm_models FOR EACH ROW WHEN (new.version = old.version) EXECUTE FUNCTION private.count_version();
+
+CREATE OR REPLACE TRIGGER count_version BEFORE UPDATE ON public.llm_providers FOR EACH ROW WHEN (new.version = old.version) EXECUTE FUNCTION private.count_version();
+
 INSERT INTO public.profiles (user_id, email, display_name, created_at, updated_at)
   SELECT id, lower(email), left(raw_user_meta_data ->> 'display_name', 200),
     date_trunc('milliseconds', now()), date_trunc('milliseconds', now())

@@ -31,7 +31,16 @@ from lib.access.supabase import SupabaseAccounts
 from lib.access.supabase_auth import Tokens
 from lib.api import Guard, routes
 from lib.api.forms import COOKIE, FLOW_COOKIE
-from lib.errors import InvalidValue, ModeldeckError, NotAllowed, SignInRefused, SignInRequired, StoreUnavailable, TooManyAttempts
+from lib.errors import (
+    InvalidValue,
+    ModeldeckError,
+    NotAllowed,
+    SignInRefused,
+    SignInRequired,
+    StaleVersion,
+    StoreUnavailable,
+    TooManyAttempts,
+)
 from lib.services import Services, open_services
 from lib.services.supabase_parts import SupabaseParts
 from lib.settings import Settings, load_settings
@@ -426,6 +435,26 @@ def test_what_an_admin_changes_is_in_the_audit_log_under_their_name(people: Peop
     registry.set_active([model.id], not model.is_active)
     last = "SELECT actor_id::text, actor, origin, action, subject_id FROM audit_log ORDER BY id DESC LIMIT 1"
     assert stack.sql(last) == [(admin.user_id, admin.name, "page", "llm_models.update", str(model.id))]
+
+
+def test_a_change_past_modeldeck_counts_as_a_version_and_is_audited(people: People, stack: Stack, services: Services) -> None:
+    """One made in Supabase's table editor, or by a script on its API, once left a page free to overwrite it."""
+    _, admin = people.enter("admin")
+    registry = services.registry(admin)
+    model, before = registry.models()[0], services.revision()
+    with stack.rest(parts(services).accounts.access_token(admin.session)) as client:
+        done = client.patch(f"/llm_models?id=eq.{model.id}", json={"display_order": model.display_order})
+    assert done.is_success
+    with pytest.raises(StaleVersion):
+        registry.update_model(model.id, version=model.version, display_name="Overwritten")
+    stack.sql("UPDATE llm_models SET vendor = vendor || '.' WHERE id = %s", model.id)
+    assert registry.get(model.id).version == model.version + 2
+    assert services.revision() != before
+    audited = "SELECT origin, after FROM audit_log WHERE actor_id = %s AND subject_id = %s"
+    assert stack.sql(audited, admin.user_id, str(model.id)) == [], "nothing of interest changed"
+    with stack.rest(parts(services).accounts.access_token(admin.session)) as client:
+        client.patch(f"/llm_models?id=eq.{model.id}", json={"vendor": model.vendor})
+    assert stack.sql(audited, admin.user_id, str(model.id)) == [("rest", {"vendor": model.vendor})]
 
 
 def test_somebody_who_is_not_signed_in_gets_no_store(services: Services, people: People) -> None:
