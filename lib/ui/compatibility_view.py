@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -20,6 +20,7 @@ from lib.ui.requests_view import lead
 STATES = {"works": "✓ works", "broken": "✕ broken", "learned": "↻ learned", "untested": "· untested"}
 """A sign and a word each, so that nobody needs the colours."""
 _WIDTH = 130
+_DRAWN = "matrix-drawn"
 
 
 class Compatibility:
@@ -47,25 +48,29 @@ class Compatibility:
             st.caption("No model was called in this range, and nothing is noted of any.")
             return
         st.caption("What calls of this range showed, and what the router learned. Choose a row for the evidence and what can be done.")
-        _table(_frame(matrix), "matrix", "Models by endpoint and parameter; choose a row for the evidence", _opening(matrix.rows))
+        engine, scope, _, filters = self._asked
+        resting = {(one.provider, one.model) for one in analytics.cooldowns(engine, scope, self._page.services.clock(), filters)}
+        # a new key after each choice clears the row, so that the same one can be chosen again
+        key = f"matrix-{st.session_state.setdefault(_DRAWN, 0)}"
+        _table(_frame(matrix, resting), key, "Models by endpoint and parameter; choose a row for the evidence", _opening(matrix.rows))
         hint_drawer.draw(self._page, self._view, matrix.rows)
 
     def history(self) -> None:
         """Draw who was on the blacklist in the range, from when to when, and how probes went."""
-        found = analytics.blacklist_timeline(*self._asked)
-        if not found:
+        lines = [(one, listed) for one in analytics.blacklist_timeline(*self._asked) for listed in reversed(one.listed)]
+        if not lines:
             st.caption("No model was blacklisted in this range.")
             return
         zone = self._page.timezone
-        lines = [(one, listed) for one in found for listed in reversed(one.listed)]
+        probes = [[p for p in one.probes if listed.start <= p.at and (listed.end is None or p.at <= listed.end)] for one, listed in lines]
         frame: dict[str, Sequence[Any]] = {
             "Model": [safe(one.label) for one, _ in lines],
             "Listed": [listed.start.astimezone(zone) for _, listed in lines],
             "Until": [listed.end.astimezone(zone) if listed.end else None for _, listed in lines],
             "How it ended": [(listed.ended or "ended").replace("_", " ") if listed.end else "still listed" for _, listed in lines],
             "By": [safe(listed.by or "the router") for _, listed in lines],
-            "Probes": [len(one.probes) for one, _ in lines],
-            "Answered": [sum(probe.ok for probe in one.probes) for one, _ in lines],
+            "Probes": [len(made) for made in probes],
+            "Answered": [sum(probe.ok for probe in made) for made in probes],
             "Next probe": [one.next_probe_at.astimezone(zone) if one.next_probe_at and not listed.end else None for one, listed in lines],
             "Reason": [safe(listed.reason or "No reason was noted") for _, listed in lines],
         }
@@ -77,7 +82,7 @@ class Compatibility:
             frame,
             "listed",
             "Times on the blacklist, those that last first",
-            lambda row: lead(model=[pairs[row][1]]),
+            lambda row: lead(provider=[pairs[row][0]], model=[pairs[row][1]]),
             times | numbers | wide,
         )
 
@@ -113,7 +118,13 @@ class Compatibility:
         }
         numbers = {name: st.column_config.NumberColumn(format="localized", width=100) for name in list(frame)[1:5]}
         times = {name: st.column_config.TextColumn(alignment="right", width=110) for name in ("A failure takes", "Saved")}
-        _table(frame, "avoided", "Attempts avoided by model", lambda row: lead(model=[found[row].model]), numbers | times)
+        _table(
+            frame,
+            "avoided",
+            "Attempts avoided by model",
+            lambda row: lead(provider=[found[row].provider], model=[found[row].model]),
+            numbers | times,
+        )
 
     def fallbacks(self) -> None:
         """Draw from which model to which requests went on, and how often that was answered."""
@@ -139,7 +150,7 @@ class Compatibility:
             frame,
             "fallbacks",
             "Fallbacks, the most frequent first",
-            lambda row: lead(model=[found[row].from_model], status=["error"]),
+            lambda row: lead(provider=[found[row].from_provider], model=[found[row].from_model], status=["error"]),
             config,
         )
 
@@ -163,16 +174,21 @@ class Compatibility:
 def _opening(rows: Sequence[MatrixRow]) -> Callable[[int], None]:
     def choose(row: int) -> None:
         st.session_state[hint_drawer.OPEN] = (rows[row].provider, rows[row].model)
+        st.session_state[_DRAWN] += 1
 
     return choose
 
 
-def _frame(matrix: Matrix) -> dict[str, Sequence[Any]]:
+def _state(row: MatrixRow, resting: Collection[tuple[str, str]]) -> str:
+    return "Blacklisted" if row.is_blacklisted else "Cooling down" if (row.provider, row.model) in resting else "In use"
+
+
+def _frame(matrix: Matrix, resting: Collection[tuple[str, str]]) -> dict[str, Sequence[Any]]:
     rows = matrix.rows
     frame: dict[str, Sequence[Any]] = {
         "Model": [safe(row.label) for row in rows],
         "Provider": [safe(row.provider_label) for row in rows],
-        "State": ["Blacklisted" if row.is_blacklisted else "In use" for row in rows],
+        "State": [_state(row, resting) for row in rows],
     }
     frame |= {name: [_word(row.endpoints.get(name)) for row in rows] for name in matrix.endpoints}
     # a parameter may go by an endpoint's name, so the column says which it is

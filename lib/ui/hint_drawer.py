@@ -154,11 +154,11 @@ def _endpoint(desk: HintDesk, pair: Pair, row: MatrixRow) -> None:
 
 def _parameters(desk: HintDesk, pair: Pair, row: MatrixRow) -> None:
     for name, cell in row.parameters.items():
-        if cell.state == "untested" and cell.last_failure_at is None:
-            continue  # learned of other models only
+        if cell.state == "untested":
+            continue  # learned of other models only, or rejected: it is sent as asked
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"What was learned of **{fmt.literal(name)}**", width="stretch")
-            if st.button("Keep", key=f"hint-accept-{name}"):
+            if "accepted" not in cell.evidence and st.button("Keep", key=f"hint-accept-{name}"):
                 _do(partial(desk.accept_parameter, pair, name), f"What was learned of {name} is kept.")
             if st.button("Reject", key=f"hint-reject-{name}"):
                 _do(partial(desk.reject_parameter, pair, name), f"{name} is sent as asked from now on.")

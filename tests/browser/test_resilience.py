@@ -56,3 +56,5 @@ def test_a_probe_recovers_a_model_and_an_admins_word_takes_it_out_of_use_and_bac
     drawer.get_by_role("button", name="Close").click()
     expect(warning).to_have_count(0)
     expect(on.cells(tab, MATRIX).filter(has_text="In use")).to_have_count(1)
+    on.click_cell(tab, MATRIX, x=on.MARKER_X)
+    expect(drawer.get_by_role("button", name="Probe now")).to_be_visible()

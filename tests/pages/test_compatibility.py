@@ -67,6 +67,7 @@ def test_the_matrix_tells_every_model_by_a_sign_and_a_word(lived: Deck) -> None:
     good, broken = lived.admin.get(GOOD).display_name, lived.admin.get(BROKEN).display_name
     assert found[good]["chat/completions"] == "✓ works"
     assert (found[good]["State"], found[broken]["State"]) == ("In use", "Blacklisted")
+    assert found[lived.admin.get(LIMITED).display_name]["State"] == "Cooling down"
     (listed,) = [row for _, row in table(at, "How it ended").iterrows()]
     assert (listed["Model"], listed["How it ended"], listed["By"], listed["Reason"]) == (broken, "still listed", "Local admin", REASON)
 
@@ -77,6 +78,16 @@ def test_what_rests_is_named_with_its_reason_above_every_view(lived: Deck) -> No
     assert said[0] == "1 model is blacklisted and 1 model is cooling down."
     assert "rests for" in said[1] and "rate limited" in said[1]
     assert [w.value for w in lived.open("resilience").warning] == said[:1]
+
+
+def test_a_probe_of_a_model_in_use_is_no_time_on_the_blacklist(deck: Deck) -> None:
+    deck.admin.set_provider("demo", settings={"pace": 0.0})
+    ask(deck, GOOD)
+    assert deck.services.hints(LOCAL_ADMIN).probe(Pair("demo", GOOD)).outcome == "ok"
+    at = deck.open("resilience", show="Compatibility")
+    clean(at)
+    assert "No model was blacklisted in this range." in [c.value for c in at.caption]
+    assert len(at.dataframe) == 1
 
 
 def test_detours_count_what_was_spared_and_where_calls_went(lived: Deck) -> None:
