@@ -17,6 +17,8 @@ from lib.ui.csv_export import safe
 from lib.ui.filters import View
 from lib.ui.requests_view import lead
 
+FAILURES, COMPATIBILITY, DETOURS = "Failures", "Compatibility", "Detours"
+"""The views of the page, as its control and its address name them."""
 STATES = {"works": "✓ works", "broken": "✕ broken", "learned": "↻ learned", "untested": "· untested"}
 """A sign and a word each, so that nobody needs the colours."""
 _WIDTH = 130

@@ -6,11 +6,9 @@ import streamlit as st
 
 from lib.access import Role
 from lib.ui import filters, loading, requests_view
-from lib.ui.compatibility_view import Compatibility
+from lib.ui.compatibility_view import COMPATIBILITY, DETOURS, FAILURES, Compatibility
 from lib.ui.context import guard
 from lib.ui.resilience_view import Resilience
-
-FAILURES, COMPATIBILITY, DETOURS = "Failures", "Compatibility", "Detours"
 
 page = guard(Role.MEMBER)
 requests_view.follow()
