@@ -91,6 +91,9 @@ class Compatibility:
     def saved(self) -> None:
         """Draw how many attempts skipping spared and how long they would have taken."""
         found = analytics.avoided(*self._asked)
+        if not found:
+            st.caption("No call passed a model over in this range.")
+            return
         attempts = sum(one.attempts for one in found)
         known = [one.saved_ms for one in found if one.saved_ms is not None]
         with st.grid(2, min_column_width=220, gap="small"):
@@ -106,9 +109,6 @@ class Compatibility:
                 border=True,
                 help="Each attempt avoided counts as long as that model's failures take, by their median.",
             )
-        if not found:
-            st.caption("No call passed a model over in this range.")
-            return
         frame: dict[str, Sequence[Any]] = {
             "Model": [safe(one.label) for one in found],
             "Avoided": [one.attempts for one in found],

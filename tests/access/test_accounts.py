@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from datetime import timedelta
 
 import pytest
@@ -203,24 +202,23 @@ PRIVATE_TABLES = frozenset(
 )
 
 
-def test_many_sign_ins_at_once_do_not_fill_the_memory(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_sign_ins_at_once_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each hash takes 64 MiB; four hundred server threads at once would take 25 GiB."""
-    busy, most, lock = 0, 0, threading.Lock()
+    inside, finish = threading.Semaphore(0), threading.Event()
 
-    def slow(self: PasswordHasher, stored: str | bytes, given: str | bytes) -> bool:
-        nonlocal busy, most
-        with lock:
-            busy += 1
-            most = max(most, busy)
-        time.sleep(0.01)
-        with lock:
-            busy -= 1
-        return True
+    def held(self: PasswordHasher, stored: str | bytes, given: str | bytes) -> bool:
+        inside.release()
+        return finish.wait(30)
 
-    monkeypatch.setattr(PasswordHasher, "verify", slow)
+    monkeypatch.setattr(PasswordHasher, "verify", held)
     checks = [threading.Thread(target=passwords.verify_password, args=(None, "x")) for _ in range(30)]
     for thread in checks:
         thread.start()
+    for _ in range(4):
+        assert inside.acquire(timeout=30)
+    fifth = passwords._GATE.acquire(blocking=False)
+    finish.set()
     for thread in checks:
         thread.join()
-    assert 1 <= most <= 4
+    assert not fifth, "a fifth hash could have been made beside four others"
+    assert sum(inside.acquire(blocking=False) for _ in range(30)) == 26, "everybody else had their turn afterwards"
