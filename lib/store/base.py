@@ -23,8 +23,16 @@ Where = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """The id of a row that an earlier change of the same ``apply`` stored: the ``row``-th of its ``change``-th change, from 0."""
+
+    change: int
+    row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Insert:
-    """Add rows; the store fills created_at, updated_at and version."""
+    """Add rows; the store fills created_at, updated_at and version. A value may be Made, in apply."""
 
     table: str
     rows: Sequence[Mapping[str, Any]]

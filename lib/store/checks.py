@@ -9,7 +9,7 @@ from typing import Any, get_args
 import sqlalchemy as sa
 
 from lib.errors import InvalidValue
-from lib.store.base import Is, Operator, Where
+from lib.store.base import Change, Insert, Is, Made, Operator, Upsert, Where
 from lib.store.schema import metadata
 from lib.store.values import checked
 
@@ -31,6 +31,16 @@ def column_of(table: sa.Table, name: str) -> sa.Column[Any]:
         return table.c[name]
     except KeyError:
         raise InvalidValue(f"{table.name} has no column named {name}.", field=name) from None
+
+
+def check_made(changes: Sequence[Change]) -> None:
+    """Raise InvalidValue unless each Made stands for a row that one of the changes before it adds."""
+    for place, change in enumerate(changes):
+        for made in (value for row in change.rows for value in row.values()) if isinstance(change, Insert) else ():
+            if isinstance(made, Made):
+                source = changes[made.change] if 0 <= made.change < place else None
+                if not (isinstance(source, Insert | Upsert) and 0 <= made.row < len(source.rows)):
+                    raise InvalidValue("A change refers to a row that no change before it makes.")
 
 
 def key_of(table: sa.Table) -> list[str]:

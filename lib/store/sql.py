@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,8 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import InvalidValue, StaleVersion
 from lib.store.audit import AUDITED, append_audit, lock_audit
-from lib.store.base import Actor, Change, Delete, Insert, Row, Update, Upsert, Where
-from lib.store.checks import column_of, conditions, conflict_target, key_of, table_of
+from lib.store.base import Actor, Change, Delete, Insert, Made, Row, Update, Upsert, Where
+from lib.store.checks import check_made, column_of, conditions, conflict_target, key_of, table_of
 from lib.store.engine import writing
 from lib.store.faults import STALE_SENTENCE, store_faults
 from lib.store.values import checked
@@ -81,9 +82,13 @@ class SqlStore:
             return len(self._delete(connection, change))
 
     def apply(self, changes: Sequence[Change]) -> list[list[Row]]:
+        check_made(changes)
         with store_faults(), self._writer.begin() as connection:
             _lock(connection, changes)
-            return [self._carry_out(connection, change) for change in changes]
+            done: list[list[Row]] = []
+            for change in changes:
+                done.append(self._carry_out(connection, _settled(change, done)))
+            return done
 
     def call(self, name: str, args: Mapping[str, Any]) -> Any:
         function = self._functions.get(name)
@@ -185,6 +190,14 @@ class SqlStore:
     def _audit(self, connection: Connection, action: str, source: sa.Table, before: Row | None, after: Row | None) -> None:
         if source.name in AUDITED:
             append_audit(connection, self._clock(), self._actor, f"{source.name}.{action}", source, before, after)
+
+
+def _settled(change: Change, done: Sequence[list[Row]]) -> Change:
+    """Put the ids of rows stored by now in the place of what stands for them."""
+    if not isinstance(change, Insert):
+        return change
+    given = [{n: done[v.change][v.row]["id"] if isinstance(v, Made) else v for n, v in row.items()} for row in change.rows]
+    return replace(change, rows=given)
 
 
 def _lock(connection: Connection, changes: Sequence[Change]) -> None:

@@ -17,8 +17,8 @@ from supabase.lib.client_options import SyncClientOptions
 
 from lib.errors import InvalidValue, SignInRequired
 from lib.net.client import new_client
-from lib.store.base import Change, Delete, Insert, Row, Update, Upsert, Where
-from lib.store.checks import column_of, conditions, conflict_target, table_of
+from lib.store.base import Change, Delete, Insert, Made, Row, Update, Upsert, Where
+from lib.store.checks import check_made, column_of, conditions, conflict_target, table_of
 from lib.store.rest_faults import rest_faults
 from lib.store.sql import utc_now
 from lib.store.supabase_sql import ORIGIN_HEADER
@@ -136,6 +136,7 @@ class SupabaseStore:
     def _apply(self, changes: Sequence[Change]) -> list[list[dict[str, Any]]]:
         if not changes:
             return []
+        check_made(changes)
         answers: list[list[dict[str, Any]]] = self._ask("apply_changes", {"changes": [self._sent(change) for change in changes]})
         return answers
 
@@ -143,7 +144,12 @@ class SupabaseStore:
         source = table_of(change.table)
         match change:
             case Insert():
-                return {"op": "insert", "table": source.name, "rows": [self._stamped(source, row) for row in change.rows]}
+                plain = [{name: value for name, value in row.items() if not isinstance(value, Made)} for row in change.rows]
+                made = [{name: ref for name, ref in row.items() if isinstance(ref, Made)} for row in change.rows]
+                sent = {"op": "insert", "table": source.name, "rows": [self._stamped(source, row) for row in plain]}
+                if any(made):  # each row's own: the column, and the place of the row whose id it takes
+                    sent["made"] = [{column_of(source, n).name: [ref.change, ref.row] for n, ref in row.items()} for row in made]
+                return sent
             case Upsert():
                 rows = [self._stamped(source, row) for row in change.rows]
                 targets = [_target(source, change.on, row) for row in change.rows]

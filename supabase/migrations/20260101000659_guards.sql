@@ -662,6 +662,11 @@ BEGIN
     rows := '[]';
     IF change ->> 'op' IN ('insert', 'upsert') THEN
       FOR given IN SELECT r FROM jsonb_array_elements(change -> 'rows') AS r LOOP
+        IF change ? 'made' THEN
+          -- Columns that take the id of a row which an earlier change has just stored, each as [change, row].
+          SELECT given || coalesce(jsonb_object_agg(m.key, done #> ARRAY[m.value ->> 0, m.value ->> 1, 'id']), '{}')
+            INTO given FROM jsonb_each(change -> 'made' -> jsonb_array_length(rows)) AS m;
+        END IF;
         SELECT string_agg(format('%I', n), ', ') INTO names FROM jsonb_object_keys(given) AS n;
         settings := '';
         IF change ->> 'op' = 'upsert' THEN

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.errors import InvalidValue, StaleVersion
 from lib.store.audit import append_entry, entry_hash
-from lib.store.base import Actor, Delete, Insert, Is, Store, Update, Upsert
+from lib.store.base import Actor, Delete, Insert, Is, Made, Store, Update, Upsert
 from lib.store.engine import writing
 from lib.store.schema import audit_log
 from lib.store.sql import SqlStore, utc_now
@@ -328,6 +328,29 @@ def test_apply_does_all_or_nothing(store: Store, provider_id: int, database_engi
     )
     assert [[row["model_key"] for row in rows] for rows in done] == [["a", "b"], ["a", "b"], ["b"], []]
     assert [(row["display_name"], row["is_active"]) for row in store.select("llm_models")] == [("Bee", True)]
+
+
+def test_a_row_refers_to_one_stored_just_before_it_in_the_same_transaction(store: Store) -> None:
+    new = [{"slug": slug, "kind": "openai-compatible", "display_name": slug} for slug in ("first", "second")]
+    models = [{**model(0, "a"), "provider_id": Made(0, 1)}, {**model(0, "b"), "provider_id": Made(0)}]
+    price = {"valid_from": NOW, "input": Decimal("0.10"), "source": "manual"}
+    done = store.apply(
+        [Insert("llm_providers", new), Insert("llm_models", models), Insert("llm_model_prices", [{**price, "model_id": Made(1, 1)}])]
+    )
+    first, second = (row["id"] for row in done[0])
+    assert [row["provider_id"] for row in done[1]] == [second, first]
+    assert store.select("llm_model_prices")[0]["model_id"] == done[1][1]["id"]
+    with pytest.raises(InvalidValue, match=r"taken|already|there"):
+        store.apply(
+            [Insert("llm_providers", [{**new[0], "slug": "third"}]), Insert("llm_models", [{**model(0, "a"), "provider_id": Made(0)}])]
+        )
+    assert store.count("llm_providers") == 2, "the provider went with the model that could not be"
+    for lost in (Made(1), Made(0, 2), Made(-1)):
+        with pytest.raises(InvalidValue, match="refers to a row that no change before it makes"):
+            store.apply(
+                [Insert("llm_providers", [{**new[0], "slug": "third"}]), Insert("llm_models", [{**model(0, "c"), "provider_id": lost}])]
+            )
+    assert store.count("llm_providers") == 2
 
 
 def test_upsert_keeps_global_and_owned_rows_apart(store: Store, provider_id: int) -> None:
