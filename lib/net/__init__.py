@@ -2,6 +2,7 @@
 
 from lib.net.client import LIMITS, TIMEOUT, close_shared_client, new_client, shared_client
 from lib.net.exchange import Exchange, within
+from lib.net.guard import Guard, OutboundRefused
 from lib.net.line import exchanging
 from lib.net.stopper import Stopper, pause
 
@@ -9,6 +10,8 @@ __all__ = [
     "LIMITS",
     "TIMEOUT",
     "Exchange",
+    "Guard",
+    "OutboundRefused",
     "Stopper",
     "close_shared_client",
     "exchanging",

@@ -11,7 +11,9 @@ from typing import Any
 
 import httpcore
 
+from lib.net.dialing import Dialing, connect_any
 from lib.net.exchange import Exchange, hang_up
+from lib.net.guard import Resolve, look_up
 
 _PIECE = 256 * 1024
 """Bytes written at once: between two pieces it is seen whether time is up."""
@@ -81,7 +83,11 @@ class Line(httpcore.NetworkStream):
 
 
 class Lines(httpcore.SyncBackend):
-    """Opens connections as Lines."""
+    """Opens connections as Lines, to addresses that ``look_up`` returns and to no others: it is asked once for each connection."""
+
+    def __init__(self, look_up: Resolve = look_up) -> None:
+        super().__init__()
+        self._look_up = look_up
 
     def connect_tcp(
         self,
@@ -91,10 +97,29 @@ class Lines(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> Line:
+        def connect(address: str, seconds: float | None) -> httpcore.NetworkStream:
+            return self.connect_address(address, port, seconds, local_address, socket_options)
+
+        def dial() -> httpcore.NetworkStream:
+            try:
+                addresses = self._look_up(host, port)
+            except (OSError, UnicodeError) as error:
+                raise httpcore.ConnectError(error) from error
+            return connect_any(addresses, connect, timeout)
+
         exchange = _current.get()
-        if exchange is not None:
-            timeout = _within(exchange, timeout, httpcore.ConnectTimeout)
-        return Line(super().connect_tcp(host, port, timeout, local_address, socket_options), exchange)
+        if exchange is None:
+            return Line(dial(), None)
+        timeout = _within(exchange, timeout, httpcore.ConnectTimeout)
+        dialing = Dialing(dial)
+        exchange.over(dialing)
+        return Line(dialing.wait(timeout), exchange)
+
+    def connect_address(
+        self, address: str, port: int, timeout: float | None, local_address: str | None, socket_options: Iterable[Any] | None
+    ) -> httpcore.NetworkStream:
+        """Connect to one address as it is."""
+        return super().connect_tcp(address, port, timeout, local_address, socket_options)
 
 
 def _within(exchange: Exchange, timeout: float | None, late: type[Exception]) -> float:

@@ -17,7 +17,7 @@ import httpx
 from pydantic import SecretStr
 
 from lib.errors import ProviderError
-from lib.net import shared_client
+from lib.net import Guard, shared_client
 from lib.providers.adapter import ByEndpoint, ModelInfo, ProviderAdapter
 from lib.providers.anthropic import Anthropic
 from lib.providers.azure import Deployments, checked_version, reports_usage
@@ -56,6 +56,7 @@ def open_adapter(
     base_url: str | None = None,
     api_key: str | SecretStr | None = None,
     client: httpx.Client | None = None,
+    guard: Guard | None = None,
     timeout: httpx.Timeout | float | None = None,
     **options: Any,
 ) -> ProviderAdapter:
@@ -64,7 +65,8 @@ def open_adapter(
     Args:
         base_url: where the provider listens; the kind's own address when None.
         api_key: the key, which no error, log line or repr will show.
-        client: the httpx client to use; the process's shared one when None.
+        client: the httpx client to use, which has the last word on where it connects; the process's shared one when None.
+        guard: bounds which addresses the shared client connects to; None for an address the operator gave.
         timeout: seconds, or an httpx.Timeout, in place of the client's.
         options: what the wire format takes: ``include_usage`` (OpenAI-compatible), ``reasoning_summary``
             (responses), ``api_version`` (Azure, for addresses by deployment), ``default_max_tokens`` (Anthropic),
@@ -86,7 +88,7 @@ def open_adapter(
 
     def transport(path: str) -> Transport:
         return build(
-            shared_client if client is None else lambda: client,
+            partial(shared_client, guard) if client is None else lambda: client,
             address + path,
             {**row.headers, **_authorisation(row, secret)},
             provider=kind,

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from lib.errors import ErrorKind, ProviderError, StreamTruncated
-from lib.net import Exchange, exchanging
+from lib.net import Exchange, OutboundRefused, exchanging
 from lib.providers import bodies, jsons, sse
 from lib.providers.catalog import KINDS
 from lib.providers.errors import classify
@@ -158,6 +158,8 @@ class Transport:
             request = client.build_request(method, f"{self._base_url}/{path}", timeout=self._timeout, **parts)
             with exchanging(exchange):
                 response = client.send(request, stream=True, follow_redirects=False)
+        except OutboundRefused as refusal:  # the address is at fault: no other try and no cooldown would mend it
+            raise ProviderError(str(refusal), kind="bad-request", provider=self.provider) from None
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
             raise self.failure(None, {}, exception=error) from None
         if response.is_success:
