@@ -14,6 +14,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from lib import api, logs
 from lib.errors import ModeldeckError, SettingsError
+from lib.jobs import Scheduler
 from lib.settings import Settings, load_settings
 from lib.ui import sockets, warm
 from lib.ui.context import console
@@ -60,5 +61,8 @@ async def lifespan(_app: st.App) -> AsyncIterator[None]:
         # The server still starts: pages and /api/health say what is wrong, and recover once it is mended.
         logs.get_logger("server").error("services.unavailable", reason=str(error))
     warm.up()
+    jobs = Scheduler(console.services)
+    jobs.start()
     yield
+    await anyio.to_thread.run_sync(jobs.stop)
     await anyio.to_thread.run_sync(console.close)
