@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from lib.credentials.keyring import KeyRing
 from lib.credentials.rotation import Rotation
-from lib.credentials.values import SYSTEM, Holder, KeyScope, KeySource, KeyStatus, ProviderRef, ResolvedKey, effective_base_url, origin
+from lib.credentials.values import (
+    SYSTEM,
+    Holder,
+    KeyOverview,
+    KeyScope,
+    KeySource,
+    KeyStatus,
+    ProviderRef,
+    ResolvedKey,
+    effective_base_url,
+    origin,
+)
 from lib.credentials.vault import Vault
 
 __all__ = [
     "SYSTEM",
     "Holder",
+    "KeyOverview",
     "KeyRing",
     "KeyScope",
     "KeySource",

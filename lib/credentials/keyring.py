@@ -16,12 +16,22 @@ from lib.credentials.masters import Masters
 from lib.credentials.rotation import Rotation, rotate
 from lib.credentials.rows import StoredKey, context, stored_keys
 from lib.credentials.secret import EncryptionSecret
-from lib.credentials.values import SYSTEM, Holder, KeyStatus, ModelRef, ProviderRef, ResolvedKey, effective_base_url, origin
+from lib.credentials.values import (
+    SYSTEM,
+    Holder,
+    KeyOverview,
+    KeyStatus,
+    ModelRef,
+    ProviderRef,
+    ResolvedKey,
+    effective_base_url,
+    origin,
+)
 from lib.credentials.vault import Vault
 from lib.errors import InvalidValue, KeyRequired, SettingsError, WrongEncryptionKey
 from lib.providers.catalog import KINDS
 from lib.settings import Settings
-from lib.store.audit import append_entry
+from lib.store.audit import append_entry, lock_audit
 from lib.store.base import Actor
 from lib.store.engine import writing
 from lib.store.faults import store_faults
@@ -58,31 +68,66 @@ class KeyRing:
 
         A stored key counts as readable when its master is at hand and its origin is still the provider's.
         """
-        by_subject = {SYSTEM.subject(p.id): p for p in providers}
-        rows = self._stored(by_subject)
-        return {provider.id: self._status(provider, rows.get(subject)) for subject, provider in by_subject.items()}
+        return self.overview(providers).providers
 
-    def resolve(self, provider: ProviderRef, model: ModelRef | None = None, user_id: str | None = None) -> ResolvedKey:
+    def overview(
+        self, providers: Iterable[ProviderRef], models: Iterable[tuple[ModelRef, ProviderRef]] = (), user_id: str | None = None
+    ) -> KeyOverview:
+        """Return the keys that count for one user, or with None for everyone: one query, nothing decrypted.
+
+        ``models`` are those that may have a key of their own, each with its provider.
+        """
+        asked = {p.id: p for p in providers}
+        holders = {i: SYSTEM if p.owner_id is None else Holder("user", user_id=p.owner_id) for i, p in asked.items()}
+        own = Holder("user", user_id=user_id) if user_id else None
+        subjects = [holder.subject(i) for i, holder in holders.items()]
+        subjects += [own.subject(i) for i, p in asked.items() if p.owner_id is None] if own else []
+        wanted = credentials.c.subject.in_(subjects)
+        of_models = {Holder("model", model.owner_id, model.id): provider for model, provider in models}
+        if of_models:
+            there = sorted({provider.id for provider in of_models.values()})
+            wanted = sa.or_(wanted, sa.and_(credentials.c.scope == "model", credentials.c.provider_id.in_(there)))
+        rows = _by_holder(stored_keys(self._engine, wanted))
+        return KeyOverview(
+            {i: self._status(provider, rows.get((holders[i].subject(i), holders[i].user_id))) for i, provider in asked.items()},
+            {
+                i: self._status(p, row)
+                for i, p in asked.items()
+                if own and p.owner_id is None and (row := rows.get((own.subject(i), user_id)))
+            },
+            {
+                holder.model_id: self._status(provider, row)
+                for holder, provider in of_models.items()
+                if holder.model_id is not None and (row := rows.get((holder.subject(provider.id), holder.user_id)))
+            },
+        )
+
+    def resolve(
+        self, provider: ProviderRef, model: ModelRef | None = None, user_id: str | None = None, *, shared: bool = True
+    ) -> ResolvedKey:
         """Return the key for a call: the model's own, else the user's, else for a global provider the system's.
 
-        Raises KeyRequired when there is none and WrongEncryptionKey when there is one that cannot be read. A
-        system or environment key is never given to a provider that a user owns.
+        Raises KeyRequired when there is none and WrongEncryptionKey when there is one that cannot be read. A system or
+        environment key is given neither to a provider that a user owns nor to a user's own model, whose calls are
+        theirs to pay; nor with ``shared`` off.
         """
-        holders = [Holder("model", model_id=model.id)] if model else []
+        shared = shared and provider.owner_id is None and (model is None or model.owner_id is None)
+        holders = [Holder("model", model.owner_id, model.id)] if model else []
         holders += [Holder("user", user_id=user_id)] if user_id else []
-        holders += [SYSTEM] if provider.owner_id is None else []
-        rows = self._stored(holder.subject(provider.id) for holder in holders)
+        holders += [SYSTEM] if shared else []
+        rows = _by_holder(stored_keys(self._engine, credentials.c.subject.in_([h.subject(provider.id) for h in holders])))
         for holder in holders:
-            row = rows.get(holder.subject(provider.id))
+            row = rows.get((holder.subject(provider.id), holder.user_id))
             if row is not None:
                 return ResolvedKey(self._opened(provider, row), holder.scope)
-        environment = self._environment(provider)
+        environment = self._environment(provider) if shared else None
         if environment is not None:
             return ResolvedKey(environment, "system")
         kind = KINDS.get(provider.kind)
         if kind is not None and not kind.needs_key:
             return ResolvedKey(None, None)
-        raise KeyRequired(f"{provider.display_name} needs a key: paste one on its card on the Providers page.", provider=provider.slug)
+        where = "on its card on the Providers page" if shared else "on your Profile page"
+        raise KeyRequired(f"{provider.display_name} needs a key: paste one {where}.", provider=provider.slug)
 
     def set_system_key(self, provider: ProviderRef, api_key: str, actor: Actor, *, tested_at: datetime | None = None) -> KeyStatus:
         """Store a global provider's key for everyone, replacing the one before; only its preview can be seen again."""
@@ -119,7 +164,7 @@ class KeyRing:
         with store_faults(), writing(self._engine).begin() as connection:
             before = _shown(connection, subject)
             _upsert(connection, values)
-            after = {"preview": values["preview"], "origin": target, "key_id": key_id}
+            after = _told(values)
             append_entry(connection, now, actor, "credentials.set", "credentials", subject, before, after)
 
     def remove_system_key(self, provider: ProviderRef, actor: Actor) -> KeyStatus:
@@ -136,9 +181,17 @@ class KeyRing:
                 connection.execute(sa.delete(credentials).where(credentials.c.subject == subject))
                 append_entry(connection, self._clock(), actor, "credentials.remove", "credentials", subject, before, None)
 
-    def mark_tested(self, provider: ProviderRef) -> None:
-        """Record that the provider accepted its stored key just now."""
-        change = sa.update(credentials).where(credentials.c.subject == SYSTEM.subject(provider.id))
+    def remove_all(self, provider: ProviderRef, actor: Actor) -> None:
+        """Forget every key that was stored for a provider, whoever's it is."""
+        of_it = credentials.c.provider_id == provider.id
+        with store_faults(), writing(self._engine).begin() as connection:
+            lock_audit(connection)
+            for row in connection.execute(sa.delete(credentials).where(of_it).returning(*_SHOWN, credentials.c.subject)).mappings():
+                append_entry(connection, self._clock(), actor, "credentials.remove", "credentials", row["subject"], _told(row), None)
+
+    def mark_tested(self, provider: ProviderRef, holder: Holder = SYSTEM) -> None:
+        """Record that the provider accepted a stored key just now."""
+        change = sa.update(credentials).where(credentials.c.subject == holder.subject(provider.id))
         with store_faults(), writing(self._engine).begin() as connection:
             connection.execute(change.values(tested_at=self._clock(), updated_at=self._clock(), version=credentials.c.version + 1))
 
@@ -158,9 +211,6 @@ class KeyRing:
         masters = sa.select(sa.func.count(), sa.func.count(encryption_keys.c.retired_at)).select_from(encryption_keys)
         with store_faults(), self._engine.connect() as connection:
             return "/".join(str(value) for query in (newest, masters) for value in connection.execute(query).one())
-
-    def _stored(self, subjects: Iterable[str]) -> dict[str, StoredKey]:
-        return {row["subject"]: row for row in stored_keys(self._engine, credentials.c.subject.in_(list(subjects)))}
 
     def _status(self, provider: ProviderRef, row: StoredKey | None) -> KeyStatus:
         if row is not None:
@@ -213,10 +263,26 @@ def _checked_key(api_key: str) -> str:
     return key
 
 
+def _by_holder(rows: Iterable[StoredKey]) -> dict[tuple[str, str | None], StoredKey]:
+    """Return stored keys by what they are found under and whose they are.
+
+    Where rows are added past Modeldeck an id may be used again: a key left behind by another owner's model is not this one's.
+    """
+    return {(row["subject"], row["user_id"]): row for row in rows}
+
+
+_SHOWN = (credentials.c.scope, credentials.c.preview, credentials.c.origin, credentials.c.key_id)
+
+
 def _shown(connection: Connection, subject: str) -> dict[str, Any] | None:
-    columns = (credentials.c.preview, credentials.c.origin, credentials.c.key_id)
-    row = connection.execute(sa.select(*columns).where(credentials.c.subject == subject)).mappings().first()
-    return dict(row) if row else None
+    row = connection.execute(sa.select(*_SHOWN).where(credentials.c.subject == subject)).mappings().first()
+    return _told(row) if row else None
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the audit log is told of a key; admins read it, and of a person's own key not even the preview is theirs."""
+    shown = ("preview", "origin", "key_id") if row["scope"] == "system" else ("key_id",)
+    return {name: row[name] for name in shown}
 
 
 def _upsert(connection: Connection, values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -35,10 +36,12 @@ class ProviderRef(Protocol):
 
 
 class ModelRef(Protocol):
-    """The part of a model that decides about its own key."""
+    """The part of a model that decides about its own key; ``owner_id`` None means it belongs to everyone."""
 
     @property
     def id(self) -> int: ...
+    @property
+    def owner_id(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,17 @@ class KeyStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyOverview:
+    """The keys that count for one person: by provider everyone's (of a provider of their own, theirs), by provider the
+    one they stored for themselves, and by model its own. The last two hold only what is stored.
+    """
+
+    providers: Mapping[int, KeyStatus]
+    personal: Mapping[int, KeyStatus]
+    models: Mapping[int, KeyStatus]
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedKey:
     """The key for one call and whose it is; both None where the provider needs none."""
 
@@ -66,7 +80,7 @@ class ResolvedKey:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose key it is: the system's, one user's, or one model's own."""
+    """Whose key it is: the system's, one user's, or one model's own; then ``user_id`` is the model's owner, if it has one."""
 
     scope: KeyScope = "system"
     user_id: str | None = None

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from lib.access import Principal
-from lib.credentials import KeyRing, effective_base_url
+from lib.credentials import KeyOverview, KeyRing, KeyStatus, effective_base_url
 from lib.errors import NotFound, UnknownModel
 from lib.pricing import Price, prices_at
 from lib.providers.catalog import KINDS
@@ -19,7 +19,7 @@ from lib.settings import Settings
 from lib.store.base import Is, Row, Store, Where
 
 PROVIDERS, MODELS = "llm_providers", "llm_models"
-_COLUMNS = (*(f.name for f in fields(Model) if f.name not in ("provider", "price")), "provider_id")
+_COLUMNS = (*(f.name for f in fields(Model) if f.name not in ("provider", "price", "key")), "provider_id")
 _KIND_ORDER = {kind: place for place, kind in enumerate(KINDS)}
 _LARGEST_ID = 2**63 - 1
 REAL: Where = {"model_type": Is("ne", SAMPLE)}
@@ -34,6 +34,13 @@ class _Ref(NamedTuple):
     kind: str
     display_name: str
     base_url: str | None
+    owner_id: str | None
+
+
+class _OwnedRef(NamedTuple):
+    """The columns of a model row that decide about its own key."""
+
+    id: int
     owner_id: str | None
 
 
@@ -55,14 +62,14 @@ class Reader:
         """Return every provider, in display order, with the state of its key."""
         return self._providers(self._store.select(PROVIDERS, where={"kind": Is("ne", SAMPLE)}))
 
-    def provider(self, slug: str) -> Provider:
-        """Return one provider by slug, the principal's own before everyone's; raise NotFound."""
-        found = sorted(
-            self._providers(self._store.select(PROVIDERS, where={"slug": slug, "kind": Is("ne", SAMPLE)})), key=lambda p: p.owner_id is None
-        )
+    def provider(self, ref: str | Provider) -> Provider:
+        """Return one provider by slug, the principal's own before everyone's, or one as it is now; raise NotFound."""
+        where = {"id": ref.id} if isinstance(ref, Provider) else {"slug": ref}
+        found = self._providers(self._store.select(PROVIDERS, where={**where, "kind": Is("ne", SAMPLE)}))
         if not found:
+            slug = ref.slug if isinstance(ref, Provider) else ref
             raise NotFound(f"There is no provider named {slug[:100]!r} here.")
-        return found[0]
+        return min(found, key=lambda p: p.owner_id is None)
 
     def models(
         self,
@@ -94,8 +101,10 @@ class Reader:
         ]
 
     def usable(self) -> list[Model]:
-        """Return the models a person may pick: usable and not hidden, in display order."""
-        return self.models(usable=True, hidden=False)
+        """Return the models a person may pick: usable and not hidden, in order; their own in place of everyone's of that key."""
+        found = self.models(usable=True, hidden=False)
+        own = {model.model_key for model in found if model.is_own}
+        return [model for model in found if model.is_own or model.model_key not in own]
 
     def default(self) -> Model | None:
         """Return the model to use when none is named: the principal's default, else everyone's, else the first usable one.
@@ -106,14 +115,15 @@ class Reader:
         defaults = sorted((model for model in usable if model.is_default), key=lambda m: m.owner_id is None)
         return next(iter([*defaults, *(model for model in usable if not model.hidden)]), None)
 
-    def get(self, ref: str | int) -> Model:
+    def get(self, ref: str | int, *, own: bool = True) -> Model:
         """Return the model that answers to an id, a key, "provider/upstream id", an upstream id or a display name.
 
-        The first of these that matches anything decides. Raises UnknownModel when nothing matches, or several do.
+        The first of these that matches anything decides, and the principal's own come before everyone's; with ``own``
+        off only everyone's count. Raises UnknownModel when nothing matches, or several do.
         """
         text = str(ref).strip()
         for where in self._ways(text):
-            rows = self._visible(self._select(where))
+            rows = [row for row in self._visible(self._select(where)) if own or row["owner_id"] is None]
             own = [row for row in rows if row["owner_id"] is not None]
             rows = own if len(own) == 1 else rows
             if len(rows) > 1:
@@ -155,41 +165,59 @@ class Reader:
         return self._store.select(MODELS, columns=_COLUMNS, where={**where, **kept}, order_by=("display_order", "id"))
 
     def _visible(self, rows: Iterable[Row]) -> list[Row]:
-        return [row for row in rows if row["owner_id"] is None or row["owner_id"] == self._principal.user_id]
+        return [row for row in rows if self._sees(row)]
 
     def _providers(self, rows: Iterable[Row]) -> list[Provider]:
-        seen = self._visible(rows)
-        placed = [(row, effective_base_url(row["kind"], row["base_url"], row["owner_id"], self._settings)) for row in seen]
-        statuses = self._keys.statuses(
-            _Ref(row["id"], row["slug"], row["kind"], row["display_name"], base_url, row["owner_id"]) for row, base_url in placed
-        )
-        found = [
-            Provider(
-                id=row["id"],
-                slug=row["slug"],
-                kind=row["kind"],
-                display_name=row["display_name"],
-                base_url=base_url,
-                own_base_url=row["base_url"],
-                settings=row["settings"],
-                is_active=row["is_active"],
-                owner_id=row["owner_id"],
-                version=row["version"],
-                key=statuses[row["id"]],
-            )
-            for row, base_url in placed
-        ]
+        found, _ = self._with_keys(rows, [])
         return sorted(found, key=lambda p: (_KIND_ORDER.get(p.kind, len(_KIND_ORDER)), p.display_name.casefold(), p.id))
+
+    def _with_keys(self, rows: Iterable[Row], models: Iterable[Row]) -> tuple[list[Provider], Mapping[int, KeyStatus]]:
+        """Return the providers of some rows with the state of their keys, and that of the keys models have of their own."""
+        refs = {
+            row["id"]: _Ref(
+                *(row["id"], row["slug"], row["kind"], row["display_name"]),
+                effective_base_url(row["kind"], row["base_url"], row["owner_id"], self._settings),
+                row["owner_id"],
+            )
+            for row in rows
+            if self._sees(row)
+        }
+        mine = [(_OwnedRef(row["id"], row["owner_id"]), refs[row["provider_id"]]) for row in models if row["provider_id"] in refs]
+        keys = self._keys.overview(refs.values(), mine, self._principal.user_id or None)
+        found = [_provider(row, refs[row["id"]], keys) for row in rows if row["id"] in refs]
+        return found, keys.models
+
+    def _sees(self, row: Row) -> bool:
+        return row["owner_id"] is None or row["owner_id"] == self._principal.user_id
 
     def _models(self, rows: Sequence[Row]) -> list[Model]:
         seen = self._visible(rows)
-        owners = {row["provider_id"] for row in seen}
-        providers = {p.id: p for p in self._providers(self._store.select(PROVIDERS, where={"id": sorted(owners)}))} if owners else {}
-        prices = prices_at(self._store, [row["id"] for row in seen], self._clock()) if seen else {}
-        return [_model(row, providers, prices) for row in seen if row["provider_id"] in providers]
+        if not seen:
+            return []
+        found, keys = self._with_keys(self._store.select(PROVIDERS, where={"id": sorted({row["provider_id"] for row in seen})}), seen)
+        providers = {p.id: p for p in found}
+        prices = prices_at(self._store, [row["id"] for row in seen], self._clock())
+        return [_model(row, providers, prices, keys) for row in seen if row["provider_id"] in providers]
 
 
-def _model(row: Row, providers: Mapping[int, Provider], prices: Mapping[int, Price]) -> Model:
+def _provider(row: Row, ref: _Ref, keys: KeyOverview) -> Provider:
+    return Provider(
+        id=row["id"],
+        slug=row["slug"],
+        kind=row["kind"],
+        display_name=row["display_name"],
+        base_url=ref.base_url,
+        own_base_url=row["base_url"],
+        settings=row["settings"],
+        is_active=row["is_active"],
+        owner_id=row["owner_id"],
+        version=row["version"],
+        key=keys.providers[row["id"]],
+        own_key=keys.personal.get(row["id"]),
+    )
+
+
+def _model(row: Row, providers: Mapping[int, Provider], prices: Mapping[int, Price], keys: Mapping[int, KeyStatus]) -> Model:
     return Model(
         id=row["id"],
         model_key=row["model_key"],
@@ -214,6 +242,7 @@ def _model(row: Row, providers: Mapping[int, Provider], prices: Mapping[int, Pri
         owner_id=row["owner_id"],
         version=row["version"],
         price=prices.get(row["id"]),
+        key=keys.get(row["id"]),
     )
 
 
