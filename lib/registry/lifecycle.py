@@ -49,7 +49,7 @@ def duplicate(store: Store, model_id: int, now: datetime, created_by: str) -> in
 def dependents(store: Store, model: Model, models: Sequence[Model]) -> Dependents:
     """Count what refers to a model, as far as the store's principal may see it."""
     return Dependents(
-        fallback_of=tuple(other.model_key for other in models if other.id != model.id and model.model_key in other.fallbacks),
+        fallback_of=tuple(other.model_key for other in _falling_back(model, models)),
         conversations=store.count("conversations", where={"model_id": model.id}),
         prices=store.count("llm_model_prices", where={"model_id": model.id}),
         is_default=model.is_default,
@@ -57,13 +57,16 @@ def dependents(store: Store, model: Model, models: Sequence[Model]) -> Dependent
 
 
 def deletion(model: Model, models: Sequence[Model], version: int | None) -> list[Change]:
-    """Return the changes that remove a model and every mention of it among fallbacks."""
+    """Return the changes that remove a model and every mention of it among the fallbacks of those of the same owner."""
     changes: list[Change] = [
         Update(_MODELS, {"fallbacks": [key for key in other.fallbacks if key != model.model_key]}, {"id": other.id}, other.version)
-        for other in models
-        if other.id != model.id and model.model_key in other.fallbacks
+        for other in _falling_back(model, models)
     ]
     return [*changes, Delete(_MODELS, {"id": model.id}, version)]
+
+
+def _falling_back(model: Model, models: Sequence[Model]) -> list[Model]:
+    return [o for o in models if o.id != model.id and o.owner_id == model.owner_id and model.model_key in o.fallbacks]
 
 
 def _free_key(store: Store, row: Row) -> str:

@@ -31,8 +31,9 @@ _GONE = "This model is not here any more. Reload to see the current list."
 class Registry(Reader):
     """Providers and models for one principal.
 
-    Every change needs an admin and raises NotAllowed otherwise. A change given the ``version`` that was read is
-    refused with StaleVersion when somebody else changed the row since.
+    What belongs to everyone is changed by admins, and raises NotAllowed for others; what belongs to one person, by them:
+    to everybody else it is as good as absent. A change given the ``version`` that was read is refused with
+    StaleVersion when somebody else changed the row since.
     """
 
     def __init__(
@@ -53,19 +54,29 @@ class Registry(Reader):
         changed = self._store.update(MODELS, {"is_active": active}, where={"id": wanted, "is_active": not active}) if wanted else []
         return len(changed)
 
-    def set_default(self, model_id: int | None) -> None:
-        """Make a model everyone's default, or with None leave it to the first usable one."""
-        require(self._principal, Role.ADMIN)
-        changes: list[Change] = [Update(MODELS, {"is_default": False}, {"is_default": True, "owner_id": None})]
-        if model_id is not None:
+    def set_default(self, model_id: int | None, *, own: bool = False) -> None:
+        """Make a model everyone's default, or its owner's; with None leave it to everyone's or the first usable one.
+
+        ``own`` says whose default None takes back.
+        """
+        if model_id is None:
+            owner = self._owner(own)
+        else:
             self._present([model_id])
-            changes.append(Update(MODELS, {"is_default": True}, {"id": model_id, "owner_id": None}))
+            owner = self.get(model_id).owner_id
+        changes: list[Change] = [Update(MODELS, {"is_default": False}, {"is_default": True, "owner_id": owner})]
+        if model_id is not None:
+            changes.append(Update(MODELS, {"is_default": True}, {"id": model_id, "owner_id": owner}))
         self._store.apply(changes)
 
     def reorder(self, ids: Sequence[int]) -> None:
-        """Show the given models in this order, in the places they have now among all others."""
+        """Show the given models in this order, in the places they have now among all others that belong to the same."""
         chosen = set(self._present(ids))
-        rows = self._store.select(MODELS, columns=("id", "display_order"), order_by=("display_order", "id"))
+        everyones = self._store.select(MODELS, columns=("id",), where={"id": sorted(chosen), "owner_id": None}) if chosen else []
+        if len(everyones) not in (0, len(chosen)):
+            raise InvalidValue("Models of one's own and those of everyone are put in order apart.")
+        where = {"owner_id": None if everyones else self._principal.user_id}
+        rows = self._store.select(MODELS, columns=("id", "display_order"), where=where, order_by=("display_order", "id"))
         moved = iter(dict.fromkeys(ids))
         places: dict[int, int] = {}
         last = 0
@@ -79,29 +90,32 @@ class Registry(Reader):
 
     def add_model(
         self,
-        provider: str,
+        provider: str | Provider,
         upstream_id: str,
         *,
+        own: bool = False,
         model_key: str | None = None,
         display_name: str | None = None,
         price: Price | None = None,
         **values: Any,
     ) -> Model:
-        """Add a model of a provider (by slug) for everyone and return it.
+        """Add a model of a provider for everyone, or with ``own`` for the principal alone, and return it.
 
         Its key is ``upstream_id`` unless given, or "provider-upstream id" where that is taken. Without a price the
         catalogue's is stored, if it knows the model.
         """
-        require(self._principal, Role.ADMIN)
-        owner, now = self.provider(provider), self._clock()
-        values.setdefault("priced_as", catalogue_reference(owner.kind, upstream_id))
-        names = {"model_key": model_key or self._free_key(owner.slug, upstream_id), "display_name": display_name or upstream_id}
+        belongs_to, of, now = self._owner(own), self.provider(provider), self._clock()
+        if of.owner_id is not None and not own:
+            raise InvalidValue(f"{of.display_name} is your own: its models can be yours alone, not everyone's.", field="provider")
+        values.setdefault("priced_as", catalogue_reference(of.kind, upstream_id))
+        key = model_key or self._free_key(of.slug, upstream_id, belongs_to)
+        names = {"model_key": key, "display_name": display_name or upstream_id}
         row = model_values({"upstream_id": upstream_id, **names, **values})
         known = self._catalogue([row["priced_as"]], now).get(row["priced_as"]) if row["priced_as"] else None
         prices = [price] if price else [known.price, *known.upcoming] if known else []
         for each in prices:
             check_price(each)
-        fields = {**row, "provider_id": owner.id, "display_order": self._last_order() + 10}
+        fields = {**row, "provider_id": of.id, "owner_id": belongs_to, "display_order": self._last_order(belongs_to) + 10}
         fields.setdefault("context_window", known.context_window if known else None)
         model_id = self._store.insert(MODELS, [fields])[0]["id"]
         if prices:
@@ -130,9 +144,7 @@ class Registry(Reader):
         self._present([model_id])
         model = self.get(model_id)
         self._store.apply(lifecycle.deletion(model, self.models(), version))
-        self._keys.remove_key(
-            model.provider, Actor(self._principal.name, self._principal.user_id or None), holder=Holder("model", model_id=model_id)
-        )
+        self._keys.remove_key(model.provider, self._actor(), holder=Holder("model", model.owner_id, model_id))
 
     def plan(self, ids: Sequence[int], change: BulkChange) -> BulkPlan:
         """Return what a change of several models would do to each; nothing is written."""
@@ -165,35 +177,36 @@ class Registry(Reader):
         """Return every price of a model, oldest first."""
         return price_history(self._store, model_id)
 
-    def add_provider(self, slug: str, kind: str, *, display_name: str | None = None, **values: Any) -> Provider:
-        """Add a provider for everyone, such as another OpenAI-compatible server, and return it."""
-        require(self._principal, Role.ADMIN)
+    def add_provider(self, slug: str, kind: str, *, own: bool = False, display_name: str | None = None, **values: Any) -> Provider:
+        """Add a provider, such as another OpenAI-compatible server, for everyone or the principal alone, and return it."""
+        owner = self._owner(own)
         if kind not in KINDS:
             raise InvalidValue(f"There is no kind of provider named {kind[:60]}; there are {', '.join(KINDS)}.", field="kind")
         row = provider_values({"slug": slug, "display_name": display_name or KINDS[kind].label, **values})
-        self._store.insert(PROVIDERS, [{**row, "kind": kind}])
-        return self.provider(slug)
+        if own and kind == "demo":
+            raise InvalidValue("The demo is everyone's already.", field="kind")
+        stored = self._store.insert(PROVIDERS, [{**row, "kind": kind, "owner_id": owner}])[0]
+        return self._providers([stored])[0]
 
-    def set_provider(self, slug: str, *, version: int | None = None, **values: Any) -> Provider:
+    def set_provider(self, ref: str | Provider, *, version: int | None = None, **values: Any) -> Provider:
         """Change a provider's display_name, base_url, settings or is_active and return it.
 
-        A base URL that leads to another host, port or scheme makes a stored key ask to be pasted again.
+        A base URL that leads to another host, port or scheme makes stored keys ask to be pasted again.
         """
-        require(self._principal, Role.ADMIN)
-        provider = self.provider(slug)
+        provider = self._changeable(ref)
         if not self._store.update(PROVIDERS, provider_values(values), where={"id": provider.id}, version=version):
             raise StaleVersion("This provider is not here any more. Reload to see the current list.")
-        return self.provider(values.get("slug", slug))
+        return self.provider(provider)
 
-    def delete_provider(self, slug: str) -> None:
-        """Remove a provider that has no models, and its key with it; raise InvalidValue while it has some."""
-        require(self._principal, Role.ADMIN)
-        provider = self.provider(slug)
-        if count := self._store.count(MODELS, where={"provider_id": provider.id}):
+    def delete_provider(self, ref: str | Provider) -> None:
+        """Remove a provider that has no models, and every key for it with it; raise InvalidValue while it has some."""
+        provider = self._changeable(ref)
+        if count := self._store.count(MODELS, where={"provider_id": provider.id, "owner_id": provider.owner_id}):
             raise InvalidValue(f"{provider.display_name} still has {count} models; delete them or switch the provider off instead.")
-        if provider.owner_id is None:
-            self._keys.remove_system_key(provider, self._actor())
+        if self._store.count(MODELS, where={"provider_id": provider.id}):
+            raise InvalidValue(f"People have models of their own at {provider.display_name}; switch the provider off instead.")
         self._store.delete(PROVIDERS, where={"id": provider.id})
+        self._keys.remove_all(provider, self._actor())
 
     def known_price(self, kind: str, upstream_id: str) -> Price | None:
         """Return what the catalogue charges for a model of a kind of provider today; None when it knows none."""
@@ -208,34 +221,54 @@ class Registry(Reader):
 
     def export(self) -> dict[str, Any]:
         """Return everyone's providers and models with their present prices as JSON; no key is in it."""
-        return transfer.export(self.providers(), self.models(), self._clock())
+        return transfer.export(*self._everyones(), self._clock())
 
     def import_(self, document: Any, *, dry_run: bool = False) -> transfer.ImportResult:
         """Add and update models from what ``export`` wrote, all or none; raise InvalidValue with every problem found."""
         require(self._principal, Role.ADMIN)
-        plan = transfer.plan(document, self.providers(), self.models())
+        plan = transfer.plan(document, *self._everyones())
         if not dry_run:
             transfer.carry_out(self._store, plan, self._clock(), self._principal.name)
         return plan.result
 
     def _present(self, ids: Iterable[int]) -> list[int]:
-        """Return the ids once each; raise NotAllowed for who may not change them, UnknownModel when one is gone."""
-        require(self._principal, Role.ADMIN)
+        """Return the ids once each; raise NotAllowed for who may not change them, UnknownModel when one is gone or another's."""
         wanted = sorted(set(ids))
         rows = self._store.select(MODELS, columns=("id", "owner_id"), where={"id": wanted, **REAL}) if wanted else []
         found = self._visible(rows)
+        if not found or any(row["owner_id"] is None for row in found):
+            require(self._principal, Role.ADMIN)
         if len(found) != len(wanted):
             raise UnknownModel(_GONE)
         return wanted
 
+    def _changeable(self, ref: str | Provider) -> Provider:
+        """Return a provider that the principal may change; raise NotFound for another's, NotAllowed for everyone's."""
+        provider = self.provider(ref)
+        if provider.owner_id is None:
+            require(self._principal, Role.ADMIN)
+        return provider
+
+    def _owner(self, own: bool) -> str | None:
+        """Return whose a new row is; raise NotAllowed for who may add none for everyone."""
+        if not own:
+            require(self._principal, Role.ADMIN)
+            return None
+        if not self._principal.user_id:
+            raise InvalidValue("The server itself has no models of its own.")
+        return self._principal.user_id
+
+    def _everyones(self) -> tuple[list[Provider], list[Model]]:
+        return [p for p in self.providers() if p.owner_id is None], [m for m in self.models() if m.owner_id is None]
+
     def _actor(self) -> Actor:
         return Actor(self._principal.name, self._principal.user_id or None)
 
-    def _last_order(self) -> int:
+    def _last_order(self, owner: str | None) -> int:
         """Return the greatest display order before the demo models, which stay last."""
-        orders = (row["display_order"] for row in self._store.select(MODELS, columns=("display_order",)))
+        orders = (row["display_order"] for row in self._store.select(MODELS, columns=("display_order",), where={"owner_id": owner}))
         return max((order for order in orders if order < FIRST_DEMO_ORDER), default=0)
 
-    def _free_key(self, slug: str, upstream_id: str) -> str:
-        taken = self._store.count(MODELS, where={"model_key": upstream_id, "owner_id": None})
+    def _free_key(self, slug: str, upstream_id: str, owner: str | None) -> str:
+        taken = self._store.count(MODELS, where={"model_key": upstream_id, "owner_id": owner})
         return f"{slug}-{upstream_id}" if taken else upstream_id
