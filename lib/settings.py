@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
 
@@ -60,6 +60,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("FIREWORKS_API_KEY", None, "Fireworks AI key shared by everyone here.", secret=True),
     Setting("REQUIRE_SUBSCRIPTION", "false", "Whether a person needs a subscription or a running trial to call models."),
     Setting("LEARN_FROM_FAILURES", "true", "Whether outcomes of calls are recorded as compatibility hints."),
+    Setting("OUTBOUND_ALLOW", None, "Comma-separated host:port places inside this network that calls may reach, such as an Ollama."),
     Setting("PROBE_BUDGET_USD", "0.50", "Most that asking blacklisted models again may cost a day; 0 switches it off."),
     Setting("LOG_LEVEL", "info", "Least severe log line written: debug, info, warning or error."),
 )
@@ -83,6 +84,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     learn_from_failures: bool = True
     require_subscription: bool = False
+    outbound_allow: frozenset[tuple[str, int]] = frozenset()
     probe_budget_usd: Decimal = Decimal("0.50")
     log_level: str = "info"
     values: Mapping[str, SecretStr] = field(default_factory=dict)
@@ -152,6 +154,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         trusted_proxies=_proxies(given.get("MODELDECK_TRUSTED_PROXIES", "")),
         require_subscription=_subscription(mode, given.get("REQUIRE_SUBSCRIPTION", "false")),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
+        outbound_allow=_places(given.get("OUTBOUND_ALLOW", "")),
         probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
@@ -241,6 +244,21 @@ def _proxies(text: str) -> tuple[str, ...]:
         if width == 0:  # whoever trusts everybody lets a client choose the address it is counted under
             raise SettingsError(f"MODELDECK_TRUSTED_PROXIES lists addresses or networks, such as 10.0.0.0/24, not {name!r}.")
     return tuple(str(ip_network(name, strict=False)) for name in names)
+
+
+def _places(text: str) -> frozenset[tuple[str, int]]:
+    found = set()
+    for name in (part.strip().lower() for part in text.split(",") if part.strip()):
+        host, _, port = name.rpartition(":")
+        try:
+            host = str(ip_address(host[1:-1])) if host.startswith("[") else host
+            usable = ":" in host or bool(_HOST_NAME.fullmatch(host))
+        except ValueError:
+            usable = False
+        if not usable or not port.isdecimal() or not 0 < int(port) < 65536:
+            raise SettingsError(f"OUTBOUND_ALLOW lists places as host:port, such as ollama.lan:11434, not {name!r}.")
+        found.add((host.removesuffix("."), int(port)))
+    return frozenset(found)
 
 
 def _log_level(text: str) -> str:

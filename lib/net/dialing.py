@@ -62,9 +62,9 @@ class Dialing:
             self._error = error
         else:
             with self._lock:
-                if not self._left:
+                left = self._left
+                if not left:
                     self._stream = stream
-                    stream = None
-            if stream is not None:
+            if left:
                 stream.close()  # nobody waits for it any more
         self._over.set()

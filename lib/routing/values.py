@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from lib.chat import Completion, Event, Request
 from lib.pricing import Price
-from lib.usage import Attempt, KeyScope, Source
+from lib.usage import Alias, Attempt, KeyScope, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,16 @@ class Known:
 UNKNOWN = Known()
 
 
+AddressedBy = Literal["operator", "admin", "person"]
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A model that may serve a call, with the key and address to reach it; ``why`` says for the log how it came to be one.
 
-    ``known`` is what hints remember of it; they put it there when they rank.
+    ``known`` is what hints remember of it; they put it there when they rank. ``addressed_by`` says whose word the
+    address is: the operator's may lead anywhere, the others' only where the outbound guard lets them. ``alias`` stands
+    for its names in the log where it is somebody's own.
     """
 
     model_key: str
@@ -70,11 +75,19 @@ class Candidate:
     options: dict[str, Any] = field(default_factory=dict)
     why: str = "asked for"
     known: Known = UNKNOWN
+    addressed_by: AddressedBy = "person"
+    alias: Alias | None = None
 
     @property
     def pair(self) -> tuple[str, str]:
-        """What hints are kept under."""
-        return self.provider, self.model_key
+        """What hints are kept under; of somebody's own model none are kept, and it is told from all others."""
+        named = self.alias or self
+        return named.provider, named.model_key
+
+    @property
+    def told_as(self) -> str:
+        """The provider that a note of this candidate names, empty where no note may be left."""
+        return "" if self.alias else self.provider
 
 
 SkipKind = Literal["blacklisted", "cooling", "key", "unusable"]

@@ -13,9 +13,10 @@ from lib.access import Principal
 from lib.chat import Message, Request, Tool
 from lib.credentials import KeyRing
 from lib.errors import CredentialError, InvalidValue, ModelError
-from lib.providers import ProviderAdapter, default_endpoint, open_adapter
+from lib.providers import default_endpoint
 from lib.registry import Model, Provider, Registry
 from lib.routing import Candidate, RoutedCall, Skip
+from lib.routing.values import AddressedBy
 from lib.usage import KeyScope, Source
 
 _BOUNDED = {"temperature": "Temperature", "top_p": "Top-p"}
@@ -81,6 +82,7 @@ def candidate_of(model: Model, api_key: SecretStr | None, scope: KeyScope | None
         price=model.price,
         options=options_of(provider, model.max_output_tokens),
         why=why,
+        addressed_by=addressed_by(provider, base_url),
     )
 
 
@@ -128,9 +130,12 @@ def options_of(provider: Provider, max_output_tokens: int | None) -> dict[str, A
     return options
 
 
-def adapter_for(candidate: Candidate) -> ProviderAdapter:
-    """Return the adapter that reaches a candidate with its own key."""
-    return open_adapter(candidate.kind, base_url=candidate.base_url, api_key=candidate.api_key, **candidate.options)
+def addressed_by(provider: Provider, base_url: str | None = None) -> AddressedBy:
+    """Return whose word the address of a provider is; ``base_url`` is one typed in its place."""
+    if provider.owner_id is not None:
+        return "person"
+    typed = base_url is not None and base_url != provider.base_url
+    return "admin" if provider.own_base_url or typed else "operator"
 
 
 def routed_call(principal: Principal, call: ChatCall, candidates: tuple[Candidate, ...], unusable: tuple[Skip, ...] = ()) -> RoutedCall:

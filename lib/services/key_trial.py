@@ -11,11 +11,12 @@ from pydantic import SecretStr
 from lib.access import Principal
 from lib.chat import Message, TextDelta, Usage
 from lib.errors import ProviderError
-from lib.providers import default_endpoint, open_adapter
+from lib.providers import default_endpoint
 from lib.registry import Model, Provider
 from lib.routing import Candidate, Router
-from lib.services.calls import ChatCall, candidate_of, options_of, routed_call
-from lib.usage import Attempt
+from lib.services.calls import ChatCall, addressed_by, candidate_of, options_of, routed_call
+from lib.services.reach import Reach
+from lib.usage import Attempt, Ledger
 
 _WORDS = "Reply with the word OK."
 _MAX_TOKENS = 64  # reasoning models answer nothing within one token
@@ -42,19 +43,19 @@ class TestResult:
 
 
 def try_key(
-    router: Router, principal: Principal, provider: Provider, models: Sequence[Model], api_key: str, base_url: str | None
+    ledger: Ledger, reach: Reach, principal: Principal, provider: Provider, models: Sequence[Model], api_key: str, base_url: str | None
 ) -> TestResult:
     """Ask the provider's cheapest model for a word with exactly this key.
 
-    A model that the key may not use gives way to the next, up to three. ``router`` should learn nothing: a typed key
-    says nothing lasting about a model.
+    A model that the key may not use gives way to the next, up to three. Nothing is learned: a typed key says nothing
+    lasting about a model.
     """
+    router = Router(ledger, None, reach.candidate)
     secret = SecretStr(api_key.strip()) if api_key.strip() else None
-    reach = base_url or provider.base_url
     asked = [replace(model, provider=provider) for model in _cheapest_first(models)[:_MODELS]]  # with settings typed, not saved yet
-    known = [candidate_of(model, secret, None, base_url=reach, why="key test") for model in asked]
+    known = [candidate_of(model, secret, None, base_url=base_url, why="key test") for model in asked]
     try:
-        candidates = known or [_listed(provider, secret, reach)]
+        candidates = known or [_listed(reach, provider, secret, base_url)]
         for candidate in candidates:
             result = ask(router, principal, candidate)
             if result.error is None or result.error.kind != "model-incompatible":
@@ -92,9 +93,9 @@ def ask(router: Router, principal: Principal, candidate: Candidate) -> TestResul
     )
 
 
-def _listed(provider: Provider, api_key: SecretStr | None, base_url: str | None) -> Candidate:
+def _listed(reach: Reach, provider: Provider, api_key: SecretStr | None, base_url: str | None) -> Candidate:
     """Return the first model that a provider without models of its own in the registry lists upstream."""
-    listed = open_adapter(provider.kind, base_url=base_url, api_key=api_key, **options_of(provider, None)).models()
+    listed = reach.provider(provider, api_key, base_url=base_url).models()
     if not listed:
         raise ProviderError(f"{provider.display_name} lists no model to test with. Add a model, or save without a test.", kind="unknown")
     upstream_id = listed[0].id
@@ -102,10 +103,11 @@ def _listed(provider: Provider, api_key: SecretStr | None, base_url: str | None)
     return Candidate(
         *(upstream_id, name, upstream_id, provider.kind, provider.slug, provider.display_name, default_endpoint(provider.kind)),
         provider_id=provider.id,
-        base_url=base_url,
+        base_url=base_url or provider.base_url,
         api_key=api_key,
         options=options_of(provider, None),
         why="key test",
+        addressed_by=addressed_by(provider, base_url),
     )
 
 

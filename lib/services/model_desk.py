@@ -10,8 +10,6 @@ from lib.access import Principal, Role, require
 from lib.errors import KeyRequired, ModeldeckError
 from lib.providers.catalog import KINDS
 from lib.registry import DraftModel, Model
-from lib.routing import Router
-from lib.services.calls import adapter_for
 from lib.services.key_trial import TestResult
 from lib.services.model_trial import try_model
 from lib.services.services import Services
@@ -40,7 +38,7 @@ class ModelDesk:
         elif secret is None and KINDS[draft.kind].needs_key:
             raise KeyRequired(f"{draft.target.display_name} needs a key: paste one.", provider=draft.slug)
         price = draft.price or services.registry(self.principal).known_price(draft.kind, draft.upstream_id)
-        return try_model(Router(services.ledger, None, adapter_for), self.principal, draft, secret, scope, price)
+        return try_model(services.ledger, services.reach, self.principal, draft, secret, scope, price)
 
     def add(self, draft: DraftModel, api_key: str = "", *, tested: bool = False) -> Model:
         """Save a model as typed, with its provider's address, settings and key; a failure leaves no new provider behind."""

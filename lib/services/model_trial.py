@@ -9,12 +9,13 @@ from pydantic import SecretStr
 from lib.access import Principal
 from lib.errors import ProviderError
 from lib.pricing import Price
-from lib.providers import ModelInfo, default_endpoint, open_adapter
+from lib.providers import ModelInfo, default_endpoint
 from lib.registry.draft import DraftModel
 from lib.routing import Candidate, Router
-from lib.services.calls import options_of
+from lib.services.calls import addressed_by, options_of
 from lib.services.key_trial import TestResult, ask
-from lib.usage import KeyScope
+from lib.services.reach import Reach
+from lib.usage import KeyScope, Ledger
 
 _LIST_SECONDS = 10.0
 _NAMED = 5
@@ -23,9 +24,16 @@ _STARTING = frozenset({502, 503})
 
 
 def try_model(
-    router: Router, principal: Principal, draft: DraftModel, api_key: SecretStr | None, scope: KeyScope | None, price: Price | None
+    ledger: Ledger,
+    reach: Reach,
+    principal: Principal,
+    draft: DraftModel,
+    api_key: SecretStr | None,
+    scope: KeyScope | None,
+    price: Price | None,
 ) -> TestResult:
-    """Ask the model for a word. ``router`` should learn nothing: what was typed says nothing lasting about a model."""
+    """Ask the model for a word. Nothing is learned: what was typed says nothing lasting about a model."""
+    router = Router(ledger, None, reach.candidate)
     target = draft.target
     name = str(draft.values.get("display_name") or draft.upstream_id)
     candidate = Candidate(
@@ -38,19 +46,20 @@ def try_model(
         price=price,
         options=options_of(target, draft.values.get("max_output_tokens")),
         why="connection test",
+        addressed_by=addressed_by(target),
     )
     try:
         result = ask(router, principal, candidate)
     except ProviderError as error:  # before anything was sent: an address or key nobody could call with
         return TestResult(False, str(error), error=error)
-    return result if result.error is None else _explained(result, result.error, candidate)
+    return result if result.error is None else _explained(reach, result, result.error, candidate)
 
 
-def _explained(result: TestResult, error: ProviderError, candidate: Candidate) -> TestResult:
+def _explained(reach: Reach, result: TestResult, error: ProviderError, candidate: Candidate) -> TestResult:
     if candidate.kind == "huggingface" and error.status in _STARTING:
         sentence = "It is reachable and still starting the model. The first call after a pause takes a minute or more; test again then."
         return replace(result, reachable=True, sentence=sentence)
-    if error.kind in _LISTING_HELPS and (listed := _listed(candidate)) is not None:
+    if error.kind in _LISTING_HELPS and (listed := _listed(reach, candidate)) is not None:
         ids = [model.id for model in listed]
         if ids and candidate.upstream_id not in ids:
             rest = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
@@ -65,12 +74,9 @@ def _explained(result: TestResult, error: ProviderError, candidate: Candidate) -
     return result
 
 
-def _listed(candidate: Candidate) -> list[ModelInfo] | None:
+def _listed(reach: Reach, candidate: Candidate) -> list[ModelInfo] | None:
     """Return what the endpoint offers; None where it does not say."""
     try:
-        adapter = open_adapter(
-            candidate.kind, base_url=candidate.base_url, api_key=candidate.api_key, timeout=_LIST_SECONDS, **candidate.options
-        )
-        return adapter.models()
+        return reach.candidate(candidate, timeout=_LIST_SECONDS).models()
     except ProviderError:
         return None

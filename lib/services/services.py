@@ -23,9 +23,10 @@ from lib.registry import Model, Provider, Registry
 from lib.routing import Item, Routed, RoutedCall, Router, SqlHints, Toolbox, ToolItem, tools
 from lib.routing.compatibility import Compatibility
 from lib.routing.recovery import LOOK_EVERY_S, Recovery
-from lib.services.calls import ChatCall, adapter_for, candidate_of, check_call, fallbacks, routed_call
+from lib.services.calls import ChatCall, candidate_of, check_call, fallbacks, routed_call
 from lib.services.compatibility import HintDesk, preparer
 from lib.services.key_trial import TestResult, try_key
+from lib.services.reach import Reach
 from lib.services.supabase_parts import SupabaseParts, open_supabase
 from lib.settings import Settings
 from lib.store.base import Actor, Store
@@ -107,6 +108,11 @@ class Services:
             )
         return self.supabase.people() if self.supabase else People(self.engine, self.clock)
 
+    @property
+    def reach(self) -> Reach:
+        """What opens adapters, with the bounds on where their calls go."""
+        return Reach.of(self.settings)
+
     def revision(self) -> str:
         """Return a string that changes when any model, provider, price or key does, in whichever process."""
         return self.registry(_SYSTEM).revision()
@@ -137,7 +143,7 @@ class Services:
         """Make one small real call with exactly this key, which is not stored, and say how it went."""
         require(principal, Role.ADMIN)
         models = self.registry(principal).models(provider=provider.slug)
-        return try_key(Router(self.ledger, None, adapter_for), principal, provider, models, api_key, base_url)
+        return try_key(self.ledger, self.reach, principal, provider, models, api_key, base_url)
 
     def set_key(self, principal: Principal, provider: Provider, api_key: str, *, tested: bool = False) -> KeyStatus:
         """Store a provider's key for everyone, encrypted; its models are usable from the next call on."""
@@ -278,7 +284,7 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         analytics_engine = open_engine(settings.analytics_url) if settings.analytics_url else engine
         keys = KeyRing(engine, settings, clock)
         ledger = Ledger(engine, instance_id=str(uuid4()), clock=clock)
-        router = Router(ledger, SqlHints(engine, learning=settings.learn_from_failures, clock=clock), adapter_for)
+        router = Router(ledger, SqlHints(engine, learning=settings.learn_from_failures, clock=clock), Reach.of(settings).candidate)
         chores: list[Callable[[], object]] = [ledger.heartbeat, ledger.mark_interrupted]
         if engine.dialect.name == "postgresql":
             chores.append(partial(_fold, engine, ledger.instance_id))

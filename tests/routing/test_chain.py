@@ -18,7 +18,6 @@ from lib.chat import Message, TextDelta
 from lib.errors import NoCandidateLeft, ProviderError, StreamTruncated
 from lib.routing import Deadlines, Notice, Router, SqlHints
 from lib.services import ChatCall, Services, open_services
-from lib.services.calls import adapter_for
 from lib.settings import load_settings
 from lib.store.schema import hint_events, model_compatibility_hints
 from lib.store.usage_tables import llm_usage_log
@@ -111,7 +110,7 @@ def opened(folder: Path, seeded: Path, deadlines: Deadlines | None = None, **giv
     services = open_services(settings)
     waits: list[float] = []
     hints = SqlHints(services.engine, learning=settings.learn_from_failures)
-    router = Router(services.ledger, hints, adapter_for, sleep=waits.append, deadlines=deadlines or Deadlines())
+    router = Router(services.ledger, hints, services.reach.candidate, sleep=waits.append, deadlines=deadlines or Deadlines())
     yield Chain(replace(services, router=router), waits)
     services.close()
 
