@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from lib.errors import ProviderError
 from lib.net import Guard, shared_client
-from lib.providers.adapter import ByEndpoint, ModelInfo, ProviderAdapter
+from lib.providers.adapter import ByEndpoint, ModelInfo, ProviderAdapter, all_models
 from lib.providers.anthropic import Anthropic
 from lib.providers.azure import Deployments, checked_version, reports_usage
 from lib.providers.catalog import KINDS, ProviderKind, WireFormat, default_endpoint
@@ -32,7 +32,7 @@ from lib.providers.openai_chat import OpenAIChat
 from lib.providers.openai_responses import OpenAIResponses
 from lib.providers.transport import Transport
 
-__all__ = ["KINDS", "ModelInfo", "ProviderAdapter", "ProviderKind", "classify", "default_endpoint", "open_adapter"]
+__all__ = ["KINDS", "ModelInfo", "ProviderAdapter", "ProviderKind", "all_models", "classify", "default_endpoint", "open_adapter"]
 
 _SPEAKERS: Mapping[WireFormat, tuple[Callable[..., ProviderAdapter], frozenset[str]]] = MappingProxyType(
     {

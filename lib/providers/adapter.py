@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
 
 from lib.chat import Completion, Event, Finish, FinishReason, Request, Usage, fold
 from lib.errors import ProviderError, StreamTruncated
@@ -13,15 +13,27 @@ from lib.providers.catalog import ProviderKind
 from lib.providers.sse import Decoder, Framing
 from lib.providers.transport import MALFORMED, Transport
 
+CHAT = "chat"
+"""The type of a model that can be asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """One model as its provider lists it; sizes in tokens, None when the provider does not say."""
+    """One model as its provider lists it; sizes in tokens, None when the provider does not say.
+
+    ``capabilities`` holds what the provider says it can (True) and cannot (False) do; what it is silent on is left out.
+    ``model_type`` is "chat" unless the provider says that it is something else, such as "embedding". ``base`` is the model
+    behind a deployment, whose id is a name of one's own.
+    """
 
     id: str
     display_name: str | None = None
     context_window: int | None = None
     max_output_tokens: int | None = None
+    capabilities: Mapping[str, bool] = field(default_factory=dict)
+    vendor: str | None = None
+    model_type: str = CHAT
+    base: str | None = None
 
 
 class ProviderAdapter(Protocol):
@@ -36,6 +48,23 @@ class ProviderAdapter(Protocol):
     def complete(self, request: Request, endpoint: str) -> Completion: ...
     def stream(self, request: Request, endpoint: str) -> Iterator[Event]: ...
     def models(self) -> list[ModelInfo]: ...
+
+
+@runtime_checkable
+class ListsAll(Protocol):
+    """An adapter whose provider's list also holds what cannot be asked, and says so."""
+
+    def all_models(self) -> list[ModelInfo]: ...
+
+
+def all_models(lister: ProviderAdapter) -> list[ModelInfo]:
+    """Return everything a provider lists; ``models()`` leaves out what the provider says is no model for chats."""
+    return lister.all_models() if isinstance(lister, ListsAll) else lister.models()
+
+
+def chats(models: Sequence[ModelInfo]) -> list[ModelInfo]:
+    """Return the models that can be asked, as far as their provider says."""
+    return [model for model in models if model.model_type == CHAT]
 
 
 class Reader(Protocol):
@@ -82,6 +111,10 @@ class ByEndpoint:
     def models(self) -> list[ModelInfo]:
         """Return the models this key may see."""
         return self._speakers[self._kind.default_endpoint].models()
+
+    def all_models(self) -> list[ModelInfo]:
+        """Return everything that is listed."""
+        return all_models(self._speakers[self._kind.default_endpoint])
 
 
 def check_endpoint(kind: ProviderKind, endpoint: str) -> str:

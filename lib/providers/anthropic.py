@@ -11,7 +11,8 @@ from lib.providers import adapter, jsons
 from lib.providers.adapter import ModelInfo
 from lib.providers.anthropic_body import DEFAULT_MAX_TOKENS, messages_body
 from lib.providers.catalog import ProviderKind
-from lib.providers.transport import MALFORMED, Transport
+from lib.providers.paging import every_page
+from lib.providers.transport import Transport
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -21,7 +22,6 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "tool_use": "tool_calls",
     "refusal": "filtered",
 }
-_MOST_PAGES = 20
 
 
 class Anthropic:
@@ -50,18 +50,11 @@ class Anthropic:
 
     def models(self) -> list[ModelInfo]:
         """Return the models this key may see, from all pages of the list."""
-        found: list[ModelInfo] = []
-        params = {"limit": "1000"}
-        for _ in range(_MOST_PAGES):
-            page = self._transport.get("models", params)
-            try:
-                found += [_model_info(row) for row in page["data"]]
-                if not page.get("has_more") or not jsons.text(page.get("last_id")):
-                    break
-                params = {"limit": "1000", "after_id": page["last_id"]}
-            except MALFORMED:
-                raise self._transport.unreadable() from None
-        return found
+
+        def read(page: Any) -> tuple[list[ModelInfo], str]:
+            return [_model_info(row) for row in page["data"]], page.get("last_id") if page.get("has_more") else ""
+
+        return every_page(self._transport, "models", {"limit": "1000"}, "after_id", read)
 
 
 class MessagesReader:
@@ -216,8 +209,14 @@ def normalise_usage(usage: Mapping[str, Any]) -> Usage:
     )
 
 
+_CAPABILITIES = {"image_input": "vision", "pdf_input": "files", "structured_outputs": "json", "thinking": "reasoning"}
+
+
 def _model_info(row: Any) -> ModelInfo:
+    said = jsons.mapping(row.get("capabilities"))
+    able = {ours: jsons.mapping(said.get(theirs)).get("supported") for theirs, ours in _CAPABILITIES.items()}
     return ModelInfo(
+        capabilities={name: has for name, has in able.items() if isinstance(has, bool)},
         id=row["id"],
         display_name=jsons.text(row.get("display_name")) or None,
         context_window=jsons.count(row.get("max_input_tokens")) or None,

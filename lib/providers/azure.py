@@ -14,6 +14,8 @@ from lib.providers.transport import Stream, Transport
 
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(?:-preview)?")
 _REPORTS_USAGE_SINCE = "2024-09-01"
+LISTING_VERSION = "2023-03-15-preview"
+"""The last version that lists deployments under a resource's own key; Azure withdraws it resource by resource."""
 
 
 def checked_version(api_version: Any) -> str | None:
@@ -37,13 +39,16 @@ def reports_usage(api_version: str) -> bool:
 class Deployments(Transport):
     """A transport whose chats are at ``deployments/NAME/chat/completions``, the model being the deployment's name."""
 
+    listing = "deployments"
+
     def __init__(self, api_version: str, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._api_version = api_version
 
     def get(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         """Return the JSON answer to a GET."""
-        return super().get(path, {**(params or {}), "api-version": self._api_version})
+        version = LISTING_VERSION if path == self.listing else self._api_version
+        return super().get(path, {**(params or {}), "api-version": version})
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the JSON answer to a POST of a JSON body."""

@@ -11,7 +11,8 @@ from lib.providers import adapter, jsons
 from lib.providers.adapter import ModelInfo
 from lib.providers.catalog import ProviderKind
 from lib.providers.cohere_body import PLAN, chat_body
-from lib.providers.transport import MALFORMED, Transport
+from lib.providers.paging import every_page
+from lib.providers.transport import Transport
 
 FINISH_REASONS: dict[str, FinishReason] = {
     "COMPLETE": "stop",
@@ -22,7 +23,6 @@ FINISH_REASONS: dict[str, FinishReason] = {
     "ERROR_TOXIC": "filtered",
 }
 _FAILURES = {"ERROR": "server_error", "TIMEOUT": "timeout"}
-_MOST_PAGES = 20
 _COUNTS = ("input_tokens", "output_tokens")
 
 
@@ -46,18 +46,11 @@ class Cohere:
 
     def models(self) -> list[ModelInfo]:
         """Return the models that chat, from all pages of the list."""
-        found: list[ModelInfo] = []
-        params = {"endpoint": "chat", "page_size": "1000"}
-        for _ in range(_MOST_PAGES):
-            page = self._transport.get("v1/models", params)
-            try:
-                found += [_model_info(row) for row in page["models"] if _chats(row)]
-                if not jsons.text(page.get("next_page_token")):
-                    break
-                params = {**params, "page_token": page["next_page_token"]}
-            except MALFORMED:
-                raise self._transport.unreadable() from None
-        return found
+
+        def read(page: Any) -> tuple[list[ModelInfo], str]:
+            return [_model_info(row) for row in page["models"] if _chats(row)], page.get("next_page_token")
+
+        return every_page(self._transport, "v1/models", {"endpoint": "chat", "page_size": "1000"}, "page_token", read)
 
 
 class ChatReader:
@@ -180,9 +173,14 @@ def _call(call: Any) -> dict[str, str]:
     }
 
 
+_FEATURES = {"tools": "tools", "json_mode": "json", "vision": "vision", "reasoning": "reasoning"}
+
+
 def _chats(row: Any) -> bool:
     return bool(jsons.text(row.get("name"))) and "chat" in row.get("endpoints", ("chat",)) and not row.get("is_deprecated")
 
 
 def _model_info(row: Any) -> ModelInfo:
-    return ModelInfo(id=row["name"], context_window=jsons.count(row.get("context_length")) or None)
+    features = row.get("features")
+    able = {ours: theirs in features for theirs, ours in _FEATURES.items()} if isinstance(features, list) else {}
+    return ModelInfo(id=row["name"], context_window=jsons.count(row.get("context_length")) or None, capabilities=able)

@@ -12,7 +12,8 @@ from lib.providers import adapter, jsons
 from lib.providers.adapter import ModelInfo
 from lib.providers.catalog import ProviderKind
 from lib.providers.google_body import SIGNATURE, generate_body
-from lib.providers.transport import MALFORMED, Transport
+from lib.providers.paging import every_page
+from lib.providers.transport import Transport
 
 FINISH_REASONS: dict[str | int, FinishReason] = {
     "STOP": "stop",
@@ -34,7 +35,6 @@ FINISH_REASONS: dict[str | int, FinishReason] = {
     8: "filtered",
 }
 """By name, and by the number some clients of Vertex AI ask for; the numbers left out differ between the two services."""
-_MOST_PAGES = 20
 
 
 class Google:
@@ -59,18 +59,15 @@ class Google:
 
     def models(self) -> list[ModelInfo]:
         """Return the models that can generate, from all pages of the list."""
-        found: list[ModelInfo] = []
-        params = {"pageSize": "1000"}
-        for _ in range(_MOST_PAGES):
-            page = self._transport.get("models", params)
-            try:
-                found += [_model_info(row) for row in page.get("models") or () if _generates(row)]
-                if not jsons.text(page.get("nextPageToken")):
-                    break
-                params = {"pageSize": "1000", "pageToken": page["nextPageToken"]}
-            except MALFORMED:
-                raise self._transport.unreadable() from None
-        return found
+        return adapter.chats(self.all_models())
+
+    def all_models(self) -> list[ModelInfo]:
+        """Return everything that is listed, from all pages."""
+
+        def read(page: Any) -> tuple[list[ModelInfo], str]:
+            return [_model_info(row) for row in page.get("models") or () if jsons.text(row.get("name"))], page.get("nextPageToken")
+
+        return every_page(self._transport, "models", {"pageSize": "1000"}, "pageToken", read)
 
 
 class GenerateReader:
@@ -160,13 +157,19 @@ def _path(model: str) -> str:
     return quote(model if "/" in model else f"models/{model}", safe="/-._~@")
 
 
-def _generates(row: Any) -> bool:
-    methods = row.get("supportedGenerationMethods")
-    return bool(jsons.text(row.get("name"))) and (methods is None or "generateContent" in methods)
+_TYPES = {"embedContent": "embedding", "predict": "image", "predictLongRunning": "video", "bidiGenerateContent": "realtime"}
 
 
 def _model_info(row: Any) -> ModelInfo:
+    methods = row.get("supportedGenerationMethods")
+    able: dict[str, bool] = {"reasoning": row["thinking"]} if isinstance(row.get("thinking"), bool) else {}
+    if methods is not None and "createCachedContent" in methods:  # silence says nothing: newer models cache by themselves
+        able["caching"] = True
     return ModelInfo(
+        capabilities=able,
+        model_type=adapter.CHAT
+        if methods is None or "generateContent" in methods
+        else next((_TYPES[method] for method in methods if method in _TYPES), "other"),
         id=row["name"].removeprefix("models/"),
         display_name=jsons.text(row.get("displayName")) or None,
         context_window=jsons.count(row.get("inputTokenLimit")) or None,

@@ -201,8 +201,12 @@ def _model_info(row: Any) -> ModelInfo | None:
     number = next((row[name] for name in _IDS if isinstance(row.get(name), int | str) and not isinstance(row[name], bool)), None)
     if number is None:
         return None
-    sizes = (jsons.count({**jsons.mapping(row.get("capabilities")), **row}.get(name)) for name in _WINDOWS)
+    said = jsons.mapping(row.get("capabilities"))
+    sizes = (jsons.count({**said, **row}.get(name)) for name in _WINDOWS)
+    able = {name.removeprefix("supports_"): has for name, has in said.items() if isinstance(has, bool)}
     return ModelInfo(
+        capabilities={name: able[name] for name in ("tools", "vision", "websearch") if name in able},
+        vendor=jsons.text(row.get("provider")) or None,
         id=str(number),
         display_name=next((row[name] for name in _NAMES if jsons.text(row.get(name))), None),
         context_window=next((size for size in sizes if size), None),

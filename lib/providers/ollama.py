@@ -36,13 +36,29 @@ class Ollama:
         return adapter.stream(self._transport, path, chat_body(request, stream=True), ChatReader(self._transport.fault), JsonLines)
 
     def models(self) -> list[ModelInfo]:
-        """Return the models that are pulled; the list does not tell their sizes in tokens."""
+        """Return the models that are pulled and can be asked; the list does not tell their sizes in tokens."""
+        return adapter.chats(self.all_models())
+
+    def all_models(self) -> list[ModelInfo]:
+        """Return everything that is pulled."""
         document = self._transport.get("api/tags")
         try:
-            names = [jsons.text(row.get("model")) or jsons.text(row.get("name")) for row in document.get("models") or ()]
-            return [ModelInfo(id=name) for name in names if name]
+            named = [(jsons.text(row.get("model")) or jsons.text(row.get("name")), row) for row in document.get("models") or ()]
+            return [_model_info(name, row) for name, row in named if name]
         except MALFORMED:
             raise self._transport.unreadable() from None
+
+
+_CAPABILITIES = {"tools": "tools", "vision": "vision", "thinking": "reasoning"}
+
+
+def _model_info(name: str, row: Any) -> ModelInfo:
+    """Read one row; older servers do not say what a model can do, but name the family of one that only embeds."""
+    can = row.get("capabilities")
+    able = {ours: theirs in can for theirs, ours in _CAPABILITIES.items()} if isinstance(can, list) else {}
+    family = jsons.text(jsons.mapping(row.get("details")).get("family"))
+    embeds = "completion" not in can if isinstance(can, list) and can else "bert" in family
+    return ModelInfo(id=name, capabilities=able, model_type="embedding" if embeds else adapter.CHAT)
 
 
 class ChatReader:

@@ -64,7 +64,11 @@ class OpenAIResponses:
 
     def models(self) -> list[ModelInfo]:
         """Return the models this key may see, as the provider lists them."""
-        return list_models(self._transport)
+        return adapter.chats(list_models(self._transport))
+
+    def all_models(self) -> list[ModelInfo]:
+        """Return everything that is listed, with its type where the provider tells it; of Azure what is deployed."""
+        return list_models(self._transport, self._transport.listing)
 
 
 class ResponsesReader:

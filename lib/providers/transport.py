@@ -35,6 +35,9 @@ MALFORMED = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError
 class Transport:
     """One provider's address, headers and key, over an httpx client that others may share."""
 
+    listing = "models"
+    """Where it lists what can be called."""
+
     def __init__(
         self,
         client: Callable[[], httpx.Client],
