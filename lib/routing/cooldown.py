@@ -84,4 +84,4 @@ class RefusedKeys:
     @staticmethod
     def _key(candidate: Candidate, model: str) -> tuple[str, str, str]:
         secret = candidate.api_key.get_secret_value() if candidate.api_key else ""
-        return candidate.provider, hashlib.sha256(secret.encode()).hexdigest(), model
+        return candidate.pair[0], hashlib.sha256(secret.encode()).hexdigest(), model

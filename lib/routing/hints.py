@@ -111,10 +111,12 @@ class SqlHints:
                 continue  # a fallback that names no model here
             detail = {"kind": skip.kind, "reason": skip.reason, "wait_s": None if skip.wait is None else round(skip.wait, 1)}
             memory.note(connection, now, (skip.provider, skip.model_key), "skipped", detail, attempt.request_id)
-        if not self._learning:
-            return
+        if not self._learning or attempt.alias is not None:
+            return  # what is learned everybody reads, and a model of somebody's own is nobody else's business
         if attempt.status == "ok":
             self._success(connection, attempt, lesson, now)
+        elif attempt.key_scope == "user":
+            return  # it may be their key: a person's failures neither count against everyone's model nor let it rest
         elif attempt.error is not None and (attempt.error.kind in COUNTED | TRANSIENT_KINDS or not lesson.counts):
             self._failure(connection, attempt, attempt.error, lesson, now)
 
@@ -206,7 +208,7 @@ def _ranked(candidates: tuple[Candidate, ...], now: datetime) -> Ranking:
 
 def _skip(candidate: Candidate, now: datetime) -> Skip | None:
     known = candidate.known
-    named = (candidate.provider, candidate.model_key, candidate.model_name)
+    named = (candidate.told_as, candidate.model_key, candidate.model_name)
     if known.blacklisted is not None:
         return Skip(*named, "blacklisted", known.blacklisted)
     if known.cooling is not None and known.until is not None:

@@ -263,4 +263,5 @@ def _start(call: RoutedCall, candidate: Candidate, endpoint: str, number: int) -
         api_token_id=call.api_token_id,
         key_scope=candidate.key_scope,
         price=candidate.price,
+        alias=candidate.alias,
     )

@@ -116,7 +116,7 @@ class Trip:
         ranked = [(candidate, ranking.skips.get(place)) for place, candidate in enumerate(ranking.candidates)]
         for place, (candidate, skip) in enumerate(ranked):
             if skip is None and (refusal := self._keys.refused(candidate)) is not None:
-                named = (candidate.provider, candidate.model_key, candidate.model_name)
+                named = (candidate.told_as, candidate.model_key, candidate.model_name)
                 ranked[place] = candidate, Skip(*named, "key", WORDS[refusal[0]], refusal[1])
         return sorted(ranked, key=lambda r: 0 if r[1] is None else 2 if r[1].kind == "blacklisted" else 1)
 

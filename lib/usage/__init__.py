@@ -2,11 +2,12 @@
 
 from lib.usage.heartbeat import Heartbeat
 from lib.usage.ledger import INTERVAL_S, LAPSE_S, Ledger, closed_row
-from lib.usage.values import Attempt, AttemptStart, ClosedStatus, KeyScope, Learn, OpenAttempt, Outcome, Source
+from lib.usage.values import Alias, Attempt, AttemptStart, ClosedStatus, KeyScope, Learn, OpenAttempt, Outcome, Source, own_key, own_number
 
 __all__ = [
     "INTERVAL_S",
     "LAPSE_S",
+    "Alias",
     "Attempt",
     "AttemptStart",
     "ClosedStatus",
@@ -18,4 +19,6 @@ __all__ = [
     "Outcome",
     "Source",
     "closed_row",
+    "own_key",
+    "own_number",
 ]

@@ -21,7 +21,7 @@ from lib.store.faults import store_faults
 from lib.store.sql import utc_now
 from lib.store.usage_tables import llm_usage_log as log_table
 from lib.usage import instances
-from lib.usage.values import Attempt, AttemptStart, Learn, OpenAttempt, Outcome, Params
+from lib.usage.values import Alias, Attempt, AttemptStart, Learn, OpenAttempt, Outcome, Params
 
 INTERVAL_S = 10.0
 """Seconds between two heartbeats of a living process."""
@@ -30,6 +30,7 @@ LAPSE_S = 3 * INTERVAL_S
 """Seconds without a heartbeat after which a process counts as dead."""
 
 _MESSAGE_LIMIT = 2_000
+_UNTOLD = "The message is not kept, since the model is a person's own."
 _PAUSES = (0.05, 0.2)
 _INSERT = sa.insert(log_table).returning(log_table.c.id)
 _CLOSE = sa.update(log_table).where(log_table.c.id == sa.bindparam("row_id"))
@@ -200,6 +201,7 @@ def closed_row(start: AttemptStart, started_at: datetime, outcome: Outcome) -> P
 
 
 def _opening(start: AttemptStart, instance_id: str | None, started_at: datetime) -> Params:
+    named = start.alias or start
     return {
         "request_id": start.request_id,
         "attempt": start.attempt,
@@ -209,11 +211,11 @@ def _opening(start: AttemptStart, instance_id: str | None, started_at: datetime)
         "user_id": start.user_id,
         "user_name": start.user_name,
         "model_id": start.model_id,
-        "model_key": start.model_key,
-        "model_name": start.model_name,
+        "model_key": named.model_key,
+        "model_name": named.model_name,
         "provider_id": start.provider_id,
-        "provider": start.provider,
-        "provider_name": start.provider_name,
+        "provider": named.provider,
+        "provider_name": named.provider_name,
         "endpoint": start.endpoint,
         "source": start.source,
         "conversation_id": start.conversation_id,
@@ -250,6 +252,7 @@ def _closed(opened: OpenAttempt, outcome: Outcome) -> Attempt:
         key_scope=start.key_scope,
         started_at=opened.started_at,
         cache_saving_nano_usd=cache_saving(price, usage),
+        alias=start.alias,
     )
 
 
@@ -275,10 +278,12 @@ def _closing(attempt: Attempt) -> Params:
         "latency_ms": attempt.latency_ms,
         "error_class": error.kind if error else None,
         "error_status": error.status if error else None,
-        "error_message": _message(error) if error else None,
+        "error_message": _message(error, attempt.alias) if error else None,
         "finish_reason": attempt.finish_reason,
     }
 
 
-def _message(error: ProviderError) -> str:
+def _message(error: ProviderError, alias: Alias | None) -> str:
+    if alias is not None:
+        return _UNTOLD  # providers name models and addresses in what they say
     return redact(str(error)).replace("\x00", "")[:_MESSAGE_LIMIT]  # Postgres refuses NUL in text

@@ -19,11 +19,44 @@ KeyScope = Literal["model", "user", "system"]
 
 
 @dataclass(frozen=True, slots=True)
+class Alias:
+    """The names that stand in the log for a model that is somebody's own, where others read the log."""
+
+    model_key: str
+    model_name: str
+    provider: str
+    provider_name: str
+
+
+OWN = "~own"
+"""How the keys of aliases begin, of models and providers alike; no key that is typed can begin so."""
+
+
+def own_key(row_id: int | None) -> str:
+    """Return what stands for the key of somebody's own model or provider; one not saved yet has no number.
+
+    >>> own_key(17), own_key(None)
+    ('~own-17', '~own')
+    """
+    return f"{OWN}-{row_id}" if row_id else OWN
+
+
+def own_number(key: str) -> int | None:
+    """Return the id of the model or provider that an alias stands for; None for any other key.
+
+    >>> own_number("~own-17"), own_number("~own"), own_number("gpt-5")
+    (17, None, None)
+    """
+    start, _, number = key.partition("-")
+    return int(number) if start == OWN and number.isascii() and number.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStart:
     """One attempt about to be made: who asks what of whom, and the price in force.
 
     ``attempt`` counts from 1 within a request. Ids are kept beside names, so that the row still reads well
-    after the model, provider or person is gone.
+    after the model, provider or person is gone. ``alias`` is written in place of the names of somebody's own model.
     """
 
     request_id: str
@@ -44,6 +77,7 @@ class AttemptStart:
     key_scope: KeyScope | None = None
     is_sample: bool = False
     price: Price | None = None
+    alias: Alias | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +131,7 @@ class Attempt:
     started_at: datetime
     saved: bool = True
     cache_saving_nano_usd: int | None = None
+    alias: Alias | None = None
 
 
 Learn = Callable[[Connection, Attempt], None]
