@@ -251,13 +251,13 @@ def _places(text: str) -> frozenset[tuple[str, int]]:
     for name in (part.strip().lower() for part in text.split(",") if part.strip()):
         host, _, port = name.rpartition(":")
         try:
-            host = str(ip_address(host[1:-1])) if host.startswith("[") else host
-            usable = ":" in host or bool(_HOST_NAME.fullmatch(host))
+            host = str(ip_address(host[1:-1])) if host.startswith("[") else host.removesuffix(".")
+            usable = name.startswith("[") or bool(_HOST_NAME.fullmatch(host))
         except ValueError:
             usable = False
         if not usable or not port.isdecimal() or not 0 < int(port) < 65536:
             raise SettingsError(f"OUTBOUND_ALLOW lists places as host:port, such as ollama.lan:11434, not {name!r}.")
-        found.add((host.removesuffix("."), int(port)))
+        found.add((host, int(port)))
     return frozenset(found)
 
 

@@ -83,6 +83,13 @@ def test_a_complete_supabase_configuration_is_that_mode_under_either_name_of_its
         ({"MODELDECK_TRUSTED_PROXIES": "*"}, ["MODELDECK_TRUSTED_PROXIES"]),
         ({"MODELDECK_TRUSTED_PROXIES": "0.0.0.0/0"}, ["MODELDECK_TRUSTED_PROXIES"]),
         ({"MODELDECK_TRUSTED_PROXIES": "10.0.0.1,proxy.example.com"}, ["MODELDECK_TRUSTED_PROXIES", "proxy.example.com"]),
+        ({"OUTBOUND_ALLOW": "ollama.lan"}, ["OUTBOUND_ALLOW", "ollama.lan:11434"]),
+        ({"OUTBOUND_ALLOW": "ollama.lan:0"}, ["OUTBOUND_ALLOW"]),
+        ({"OUTBOUND_ALLOW": "ollama.lan:11434,*:80"}, ["OUTBOUND_ALLOW", "*:80"]),
+        ({"OUTBOUND_ALLOW": "http://ollama.lan:11434"}, ["OUTBOUND_ALLOW"]),
+        ({"OUTBOUND_ALLOW": "10.0.0.0/8:80"}, ["OUTBOUND_ALLOW"]),
+        ({"OUTBOUND_ALLOW": "[::zz]:80"}, ["OUTBOUND_ALLOW"]),
+        ({"OUTBOUND_ALLOW": "::1:80"}, ["OUTBOUND_ALLOW"]),
         ({"LOG_LEVEL": "loud"}, ["LOG_LEVEL", "warning"]),
         ({"MODELDECK_DATA_DIR": "~nobody-of-that-name/x"}, ["MODELDECK_DATA_DIR"]),
         ({"MODELDECK_DATA_DIR": "a?b"}, ["MODELDECK_DATA_DIR"]),
@@ -98,6 +105,11 @@ def test_a_configuration_that_cannot_work_is_refused_in_one_sentence_that_names_
     assert all(name in message for name in names)
     assert "\n" not in message and message.endswith(".")
     assert "CANARY" not in message
+
+
+def test_places_that_calls_may_reach_are_named_by_host_and_port(tmp_path: Path) -> None:
+    settings = load(tmp_path, OUTBOUND_ALLOW="Ollama.LAN.:11434, 10.0.0.5:8000 ,[0::1]:11434,")
+    assert settings.outbound_allow == {("ollama.lan", 11434), ("10.0.0.5", 8000), ("::1", 11434)}
 
 
 def test_the_environment_outranks_dotenv_which_outranks_the_secrets_file(tmp_path: Path) -> None:
