@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lib.cli.model_files import export_models, import_models
 from lib.cli.output import emit, json_option, plain
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ TEST_PROMPT = "Reply with the single word: ready"
 @click.group()
 def models() -> None:
     """List, add, switch and test models. MODEL is an id, a key, PROVIDER/UPSTREAM_ID, an upstream id or a display name."""
+
+
+models.add_command(import_models)
+models.add_command(export_models)
 
 
 @models.command("list")
@@ -185,41 +189,6 @@ def test(model: str, as_json: bool) -> None:
         call = ChatCall(model=model, messages=(Message("user", TEST_PROMPT),), max_tokens=64, source="test")
         answer = gather(opened.services.chat(opened.principal, call))
     emit(as_json, answer_document(answer), [f"It works; it answered: {plain(answer.text)[:200]}", strip(answer)])
-
-
-@models.command("import")
-@click.argument("file", type=click.File(encoding="utf-8"))
-@click.option("--dry-run", is_flag=True, help="Only say what would change.")
-@json_option
-def import_models(file: IO[str], dry_run: bool, as_json: bool) -> None:
-    """Add or update models from a FILE that export wrote (- reads standard input)."""
-    from lib.cli.session import session
-
-    try:
-        document = json.load(file)
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise click.UsageError(f"{file.name} is not a JSON document that export wrote.") from None
-    with session() as opened:
-        result = opened.registry.import_(document, dry_run=dry_run)
-    _report(as_json, result)
-
-
-@models.command("export")
-@click.argument("file", type=click.Path(dir_okay=False, writable=True, allow_dash=True), default="-")
-@json_option
-def export_models(file: str, as_json: bool) -> None:
-    """Write providers and models, without any key, as JSON to FILE or standard output."""
-    from lib.cli.session import session
-
-    with session() as opened:
-        document = opened.registry.export()
-    if file == "-":
-        emit(True, document, ())
-        return
-    with click.open_file(file, "w", encoding="utf-8", atomic=True) as out:
-        out.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-    count = len(document.get("models", ()))
-    emit(as_json, {"file": file, "models": count}, [f"Wrote {count} models to {file}."])
 
 
 @models.command()

@@ -7,7 +7,9 @@ from lib.registry.draft import DraftModel
 from lib.registry.lifecycle import Dependents
 from lib.registry.registry import Registry
 from lib.registry.seeding import SeedResult
-from lib.registry.transfer import ImportResult
+from lib.registry.transfer import ImportRefused, Problem
+from lib.registry.transfer_plan import ImportPlan, ImportResult
+from lib.registry.transfer_write import ImportUndo
 from lib.registry.values import CAPABILITIES, Model, Provider
 
 __all__ = [
@@ -17,8 +19,12 @@ __all__ = [
     "BulkUndo",
     "Dependents",
     "DraftModel",
+    "ImportPlan",
+    "ImportRefused",
     "ImportResult",
+    "ImportUndo",
     "Model",
+    "Problem",
     "Provider",
     "Registry",
     "SeedResult",

@@ -13,13 +13,15 @@ from lib.pricing import Price, price_history
 from lib.pricing import catalogue as price_catalogue
 from lib.pricing.prices import adding, check_price
 from lib.providers.catalog import KINDS
-from lib.registry import bulk, lifecycle, seeding, transfer
+from lib.registry import bulk, lifecycle, seeding, transfer, transfer_plan, transfer_write
 from lib.registry.builtin_models import FIRST_DEMO_ORDER
 from lib.registry.builtin_providers import catalogue_reference
 from lib.registry.bulk import BulkChange, BulkPlan, BulkUndo
 from lib.registry.checks import model_values, provider_values
 from lib.registry.lifecycle import Dependents
 from lib.registry.reader import MODELS, PROVIDERS, REAL, Reader
+from lib.registry.transfer_plan import ImportPlan, ImportResult
+from lib.registry.transfer_write import ImportUndo
 from lib.registry.values import Model, Provider
 from lib.settings import Settings
 from lib.store.base import Actor, Change, Store, Update
@@ -146,6 +148,10 @@ class Registry(Reader):
         self._store.apply(lifecycle.deletion(model, self.models(), version))
         self._keys.remove_key(model.provider, self._actor(), holder=Holder("model", model.owner_id, model_id))
 
+    def changeable(self, model_id: int) -> int:
+        """Return the id of a model the principal may change; raise NotAllowed or, as if it were absent, UnknownModel."""
+        return self._present([model_id])[0]
+
     def plan(self, ids: Sequence[int], change: BulkChange) -> BulkPlan:
         """Return what a change of several models would do to each; nothing is written."""
         self._present(ids)
@@ -223,13 +229,27 @@ class Registry(Reader):
         """Return everyone's providers and models with their present prices as JSON; no key is in it."""
         return transfer.export(*self._everyones(), self._clock())
 
-    def import_(self, document: Any, *, dry_run: bool = False) -> transfer.ImportResult:
+    def import_(self, document: Any, *, dry_run: bool = False) -> ImportResult:
         """Add and update models from what ``export`` wrote, all or none; raise InvalidValue with every problem found."""
-        require(self._principal, Role.ADMIN)
-        plan = transfer.plan(document, *self._everyones())
+        plan = self.plan_import(transfer.Source(document))
         if not dry_run:
-            transfer.carry_out(self._store, plan, self._clock(), self._principal.name)
+            self.carry_out_import(plan)
         return plan.result
+
+    def plan_import(self, source: transfer.Source) -> ImportPlan:
+        """Return what importing a file would do; raise InvalidValue, ImportRefused with every problem found. Nothing is written."""
+        require(self._principal, Role.ADMIN)
+        return transfer_plan.plan(source, *self._everyones(), self._clock())
+
+    def carry_out_import(self, plan: ImportPlan) -> ImportUndo:
+        """Write a planned import in one transaction and return what takes it back; raise StaleVersion as ``apply`` does."""
+        require(self._principal, Role.ADMIN)
+        return transfer_write.carry_out(self._store, plan, self._clock(), self._principal.name)
+
+    def undo_import(self, undo: ImportUndo) -> int:
+        """Take an import back, all or none, and return how many models it had touched; raise StaleVersion as ``undo`` does."""
+        require(self._principal, Role.ADMIN)
+        return transfer_write.take_back(self._store, undo, self._clock(), self._principal.name)
 
     def _present(self, ids: Iterable[int]) -> list[int]:
         """Return the ids once each; raise NotAllowed for who may not change them, UnknownModel when one is gone or another's."""

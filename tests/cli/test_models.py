@@ -126,6 +126,33 @@ def test_an_export_imported_elsewhere_is_the_same_registry(run: Run, tmp_path: P
     assert run("models", "import", "-", input=file.read_text(encoding="utf-8"), **other).code == 0
 
 
+def test_a_table_is_written_by_its_name_and_read_by_its_content_and_a_dry_run_says_what_would_change(run: Run, tmp_path: Path) -> None:
+    file, plain = tmp_path / "models.csv", tmp_path / "table"
+    assert run("models", "export", str(file), "--json").document["format"] == "csv"
+    text = file.read_text(encoding="utf-8-sig")
+    assert run("models", "export", "--format", "csv").out.lstrip("\ufeff").replace("\r\n", "\n") == text.replace("\r\n", "\n")
+    plain.write_text(text.replace(",GPT-4.1,", ",Renamed,") + "mine,,ollama\r\n", encoding="utf-8")
+    dry = run("models", "import", str(plain), "--dry-run")
+    assert dry.code == 0, dry.err
+    assert dry.out.splitlines()[1:] == ["+ mine", "~ gpt-4.1, display name: GPT-4.1 → Renamed"]
+    assert run("models", "show", "gpt-4.1", "--json").document["name"] == "GPT-4.1"
+    done = run("models", "import", str(plain), "--json").document
+    assert (done["added"], done["updated"]) == (["mine"], ["gpt-4.1"])
+    assert done["edits"] == [{"key": "gpt-4.1", "field": "display_name", "before": "GPT-4.1", "after": "Renamed"}]
+    assert run("models", "show", "gpt-4.1", "--json").document["name"] == "Renamed"
+
+
+def test_a_table_with_mistakes_is_refused_with_each_of_them(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "broken.csv"
+    file.write_text('model_key,provider,price_input,hidden\ngpt-4.1,openai,"2,5",?\n')
+    ran = run("models", "import", str(file))
+    assert ran.code == 1
+    assert [line.split(":")[0].removeprefix("Error ") for line in ran.err.splitlines()] == [
+        "Row 2, column price_input",
+        "Row 2, column hidden",
+    ]
+
+
 def test_an_export_carries_no_key(run: Run) -> None:
     key = "sk-canary-0123456789abcdefghij"
     assert run("keys", "set", "openai", "--no-test", input=key).code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,18 @@ def test_every_problem_is_named_at_once_and_nothing_is_written(seeded: House) ->
         "lost", "demo-chat", "big", "dear", "words",
     ]  # fmt: skip
     assert registry.revision() == before
+
+
+def test_a_price_edited_in_an_export_comes_from_who_edited_it_and_starts_now(seeded: House) -> None:
+    registry = seeded.registry()
+    document = registry.export()
+    entry = next(m for m in document["models"] if m["model_key"] == "gpt-4.1")
+    assert entry["price"]["source"] == "seed"
+    entry["price"]["output"] = "9"
+    seeded.now += timedelta(days=3)
+    registry.import_(document)
+    price = registry.prices(registry.get("gpt-4.1").id)[-1]
+    assert (price.source, price.source_detail, price.valid_from) == ("manual", None, seeded.now), "earlier calls keep what they cost"
 
 
 def _document(*models: Any) -> dict[str, Any]:
