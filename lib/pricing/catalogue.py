@@ -65,7 +65,7 @@ def read(references: Sequence[str], at: datetime) -> dict[str, CataloguePrice]:
     answer = _ask_apart(json.dumps({"at": at.isoformat(), "references": list(references)}))
     if answer is None:
         return look_up(references, at)
-    return {reference: _from_json(entry) for reference, entry in answer.items()}
+    return {reference: from_json(entry) for reference, entry in answer.items()}
 
 
 def look_up(references: Iterable[str], at: datetime) -> dict[str, CataloguePrice]:
@@ -156,7 +156,8 @@ def _price(source: ModelPrice, detail: str, valid_from: datetime | None = None) 
     )
 
 
-def _to_json(found: CataloguePrice) -> dict[str, Any]:
+def to_json(found: CataloguePrice) -> dict[str, Any]:
+    """Return what the catalogue says of a model as plain JSON, rates as text."""
     return {
         "entry": found.entry,
         "price": price_to_json(found.price),
@@ -166,7 +167,8 @@ def _to_json(found: CataloguePrice) -> dict[str, Any]:
     }
 
 
-def _from_json(data: Mapping[str, Any]) -> CataloguePrice:
+def from_json(data: Mapping[str, Any]) -> CataloguePrice:
+    """Return what ``to_json`` wrote."""
     return CataloguePrice(
         entry=data["entry"],
         price=price_from_json(data["price"]),
@@ -179,7 +181,7 @@ def _from_json(data: Mapping[str, Any]) -> CataloguePrice:
 def _main() -> None:
     request = json.load(sys.stdin)
     found = look_up(request["references"], datetime.fromisoformat(request["at"]))
-    json.dump({reference: _to_json(price) for reference, price in found.items()}, sys.stdout)
+    json.dump({reference: to_json(price) for reference, price in found.items()}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,10 @@ OWN_SOURCES: frozenset[PriceSource] = frozenset({"manual", "sync"})
 """Where prices come from that the catalogue does not outrank: an admin, or the provider's own list."""
 
 
+NO_PRICE = Price(source_detail="no price")
+"""What stands in for the absence of a price once there was one: no rate is known, so calls are unpriced again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """A model as the check sees it; ``dated`` are its stored prices yet to come, in order."""
@@ -30,6 +34,10 @@ class Subject:
     reference: str | None
     price: Price | None
     dated: tuple[Price, ...] = ()
+
+    def price_at(self, moment: datetime) -> Price | None:
+        """Return the price in force at a moment to come, as things are stored now."""
+        return _in_force(self.dated, moment) or self.price
 
 
 @dataclass(frozen=True, slots=True)

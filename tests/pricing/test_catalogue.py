@@ -13,7 +13,7 @@ from genai_prices.types import TimeOfDateConstraint
 
 from lib.chat import Usage
 from lib.pricing import cost
-from lib.pricing.catalogue import CataloguePrice, _from_json, catalogue_price, look_up, read
+from lib.pricing.catalogue import CataloguePrice, catalogue_price, from_json, look_up, read
 from tests.pricing.genai import charged_by_the_catalogue
 
 NOW = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -76,13 +76,13 @@ def test_what_the_catalogue_does_not_know_is_left_out(reference: str) -> None:
 
 def test_reading_apart_answers_the_same_and_leaves_the_catalogue_out_of_this_process() -> None:
     script = (
-        "import json, sys; from datetime import datetime, UTC; from lib.pricing.catalogue import read, _to_json;"
+        "import json, sys; from datetime import datetime, UTC; from lib.pricing.catalogue import read, to_json;"
         "found = read(['anthropic/claude-opus-4-6', 'openai/nothing', 'openai/gpt-5.5'], datetime(2026, 1, 5, 12, tzinfo=UTC));"
-        "print(json.dumps([{k: _to_json(v) for k, v in found.items()}, 'genai_prices' in sys.modules]))"
+        "print(json.dumps([{k: to_json(v) for k, v in found.items()}, 'genai_prices' in sys.modules]))"
     )
     answer, loaded = json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout)
     here: dict[str, CataloguePrice] = read(["anthropic/claude-opus-4-6", "openai/nothing", "openai/gpt-5.5"], NOW)
-    assert {k: _from_json(v) for k, v in answer.items()} == here
+    assert {k: from_json(v) for k, v in answer.items()} == here
     assert len(here) == 2
     assert loaded is False
 
