@@ -48,12 +48,12 @@ def plan(subject: Subject, needed: Iterable[Dimension] | None, spans: Iterable[S
 
 
 def family(subject: Subject, needed: frozenset[Dimension]) -> tuple[Grain, ...]:
-    """Return the rollups of one subject that know these dimensions and the fewest others; none when no rollup does."""
-    knowing = [g for g in GRAINS if g.subject == subject and needed <= frozenset(g.dimensions)]
-    if not knowing:
-        return ()
-    first = min(knowing, key=lambda g: (len(g.dimensions), GRAINS.index(g)))
-    return tuple(g for g in knowing if g.dimensions == first.dimensions)
+    """Return the rollups of one subject that know these dimensions, of each width the one with fewest rows; none when no rollup does."""
+    found: dict[int, Grain] = {}
+    for grain in GRAINS:
+        if grain.subject == subject and needed <= frozenset(grain.dimensions):
+            found.setdefault(grain.slots, grain)
+    return tuple(found.values())
 
 
 def _fit(spans: list[Span], width: int) -> tuple[list[Span], list[Span]]:

@@ -24,7 +24,7 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Sums per span and, when ``by`` is set, per model, provider, source, user or class."""
+    """Sums per span and, when ``by`` is set, per model, provider, source, user, key or class."""
 
     subject: Subject
     scope: Scope
@@ -141,7 +141,8 @@ def _log_expressions(dialect: str, metric: Metric) -> Mapping[str, str]:
     duration = f"t.{metric}_ms"
     edge = f"SELECT bucket FROM latency_edges WHERE lower_ms <= {duration} ORDER BY lower_ms DESC LIMIT 1"
     user = text_of("t.user_id") if dialect == "sqlite" else "CAST(t.user_id AS text)"
-    return {**dict(MEASURES), "user_id": f"coalesce({user}, '')", "bucket": f"coalesce(({edge}), 0)"}
+    key = text_of("t.key_scope") if dialect == "sqlite" else "t.key_scope"
+    return {**dict(MEASURES), "user_id": f"coalesce({user}, '')", "key_scope": f"coalesce({key}, '')", "bucket": f"coalesce(({edge}), 0)"}
 
 
 def _counted(question: Question) -> list[str]:
@@ -160,6 +161,9 @@ def _conditions(dialect: str, question: Question, log: bool, parameters: dict[st
     if log:
         wanted |= {"status": filters.statuses, "error_class": filters.error_classes}
     found = [f"t.{column} IN ({listed(dialect, column, values, parameters)})" for column, values in wanted.items() if values]
+    if filters.keys:
+        key = _log_expressions(dialect, question.metric)["key_scope"] if log else "t.key_scope"
+        found.append(f"{key} IN ({listed(dialect, 'keys', filters.keys, parameters)})")
     if filters.sample is not None:
         found.append("t.is_sample" if filters.sample else "NOT t.is_sample")
     for name, users in (("scope", () if question.scope.user_id is None else (question.scope.user_id,)), ("users", filters.users)):

@@ -1,4 +1,4 @@
-"""Requests, tokens and cost: in all, over time, and by model, provider, source or user."""
+"""Requests, tokens and cost: in all, over time, and by model, provider, source, user or key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lib.analytics.ranges import Bucket, Range, Scope
 from lib.analytics.sources import Question, ask
 from lib.store.faults import store_faults
 
-SeriesBy = Literal["model", "provider", "source", "user", "status"]
+SeriesBy = Literal["model", "provider", "source", "user", "key", "status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one model, provider, source or user used."""
+    """What one model, provider, source, user or scope of keys used."""
 
     key: str
     label: str
@@ -125,7 +125,7 @@ def usage_totals(engine: Engine, scope: Scope, range_: Range, filters: Filters =
 
 @remembered
 def usage_by(engine: Engine, by: By, scope: Scope, range_: Range, filters: Filters = NO_FILTERS) -> list[Share]:
-    """Return what each model, provider, source or user used, dearest first, then busiest."""
+    """Return what each model, provider, source, user or scope of keys used, dearest first, then busiest."""
     rows, labels = _asked(engine, scope, (span(0, range_.start, range_.end),), filters, by)
     shares = [Share(key, labels.get(key, key), Totals(*map(int, sums))) for _, key, *sums in rows]
     return sorted(shares, key=lambda s: (-s.totals.cost_nano_usd, -s.totals.attempts, s.key))

@@ -22,10 +22,15 @@ CLOSED_WITHIN = f"{CLOSED} AND started_at >= :since AND started_at < :until"
 FROZEN_BEFORE = "SELECT frozen_before FROM rollup_state WHERE id = 1"
 _MEASURE_NAMES = tuple(name for name, _ in MEASURES)
 _OF_DIALECT = {
-    "sqlite": {"slot": f"started_at / {SLOT_MS}", "user_id": f"coalesce({text_of('user_id')}, '')"},
+    "sqlite": {
+        "slot": f"started_at / {SLOT_MS}",
+        "user_id": f"coalesce({text_of('user_id')}, '')",
+        "key_scope": f"coalesce({text_of('key_scope')}, '')",
+    },
     "postgresql": {
         "slot": f"CAST(floor(extract(epoch FROM started_at) / {SLOT_MS // 1000}) AS integer)",
         "user_id": "coalesce(CAST(user_id AS text), '')",
+        "key_scope": "coalesce(key_scope, '')",
     },
 }
 
@@ -42,6 +47,7 @@ _PLAIN = {
     "model_key": "model_key",
     "provider": "provider",
     "source": "source",
+    "key_scope": "key_scope",
     "is_sample": "is_sample",
     "error_class": "error_class",
     "latency_bucket": _bucket("latency_ms"),

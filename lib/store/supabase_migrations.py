@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from lib.store import supabase_guards, triggers_postgres
+from lib.store import supabase_guards
 from lib.store.database import MIGRATIONS, REVISIONS
 from lib.store.triggers import postgres_statements
 
@@ -54,10 +54,15 @@ def _revision(number: int) -> str:
 
 def unguarded() -> str:
     """Return SQL that takes away what would keep a migration from changing a table."""
-    views = ", ".join(f"public.{name}" for name in triggers_postgres.views())
-    return _joined((f"DROP VIEW IF EXISTS {views}", _DROP_TRIGGERS, supabase_guards.drop_policies()))
+    return _joined((_DROP_VIEWS, _DROP_TRIGGERS, supabase_guards.drop_policies()))
 
 
+# By what their names have in common, for an earlier version had other ones.
+_DROP_VIEWS = """DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'usage\\_%\\_now' LOOP
+    EXECUTE format('DROP VIEW public.%I', found.viewname);
+  END LOOP;
+END $do$"""
 _DROP_TRIGGERS = """DO $do$ DECLARE found record; BEGIN
   FOR found IN SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
       WHERE NOT tgisinternal AND starts_with(tgname, 'trg_') AND relnamespace = 'public'::regnamespace LOOP

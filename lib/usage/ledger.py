@@ -221,7 +221,7 @@ def _opening(start: AttemptStart, instance_id: str | None, started_at: datetime)
         "conversation_id": start.conversation_id,
         "message_id": start.message_id,
         "api_token_id": start.api_token_id,
-        "key_scope": start.key_scope,
+        "key_scope": "own" if start.key_scope == "model" else start.key_scope,
         "is_sample": start.is_sample,
         "usage_source": "none",
     }

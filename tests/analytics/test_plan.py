@@ -12,7 +12,7 @@ from lib.analytics.plan import Span, family, plan
 from lib.store.grains import GRAINS, Dimension, Grain, Subject
 
 subjects = st.sampled_from(["usage", "latency", "errors"])
-dimensions = st.sets(st.sampled_from(["model", "user", "source"]))
+dimensions = st.sets(st.sampled_from(["model", "user", "source", "key"]))
 spans = st.lists(st.builds(Span, st.integers(0, 3), st.integers(0, 300), st.integers(0, 300)), max_size=5)
 
 
@@ -40,6 +40,8 @@ _QUESTIONS: tuple[frozenset[Dimension], ...] = (
     frozenset(("model",)),
     frozenset(("user",)),
     frozenset(("source",)),
+    frozenset(("key",)),
+    frozenset(("user", "key")),
     frozenset(("model", "source")),
 )
 

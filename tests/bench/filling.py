@@ -1,7 +1,7 @@
 """Fill an embedded database with any number of calls fast: bulk insert with the triggers off, then one rebuild.
 
 Calls lie evenly over 90 days, 25 models of 5 providers, 50 users and 3 sources, which is the worst case for rollups: no
-row is spared. One call in twenty fails, one in ten retries, one model has no price. The same number gives the same calls.
+row is spared; whose key paid follows from model and user, as it does in truth. One call in twenty fails, one in ten retries, one model has no price. The same number gives the same calls.
 So a filled database is kept under build/, which Git ignores, until the schema or the way of filling changes.
 """
 
@@ -51,7 +51,8 @@ SELECT CAST(printf('%08x%08x', a, n) AS BLOB), 1, 1, :start + CAST(n * :step AS 
   model + 1, 'model-' || (model + 1) || '-large', (SELECT number FROM usage_texts WHERE text = 'Model ' || (model + 1) || ' Large'),
   model % 5 + 1, 'provider-' || (model % 5 + 1), (SELECT number FROM usage_texts WHERE text = 'Provider ' || (model % 5 + 1)),
   (SELECT number FROM usage_texts WHERE text = 'chat/completions'),
-  CASE WHEN (d >> 3) % 10 < 5 THEN 'api' WHEN (d >> 3) % 10 < 9 THEN 'playground' ELSE 'cli' END, (SELECT number FROM usage_texts WHERE text = 'system'), 0,
+  CASE WHEN (d >> 3) % 10 < 5 THEN 'api' WHEN (d >> 3) % 10 < 9 THEN 'playground' ELSE 'cli' END,
+  (SELECT number FROM usage_texts WHERE text = CASE WHEN model % 12 = 5 THEN 'own' WHEN (user + model % 5) % 3 = 0 THEN 'user' ELSE 'system' END), 0,
   iif(luck = 0, NULL, input), iif(luck = 0, NULL, iif(luck < 8, input / 2, 0)), iif(luck = 0, NULL, 0), iif(luck = 0, NULL, 0),
   iif(luck = 0, NULL, output), iif(luck = 0, NULL, iif(luck > 16, output / 3, 0)), (SELECT number FROM usage_texts WHERE text = iif(luck = 0, 'none', 'provider')),
   iif(luck = 0 OR model = 24, NULL, input * 3000 + output * 15000), iif(luck = 0 OR model = 24, NULL, iif(luck < 8, input / 2 * 2700, 0)),
@@ -69,7 +70,7 @@ SELECT printf('%08x-0000-4000-8000-%012x', n * 79764919, n) FROM numbers WHERE n
 UNION ALL SELECT 'Person ' || n FROM numbers WHERE n <= :users
 UNION ALL SELECT 'Model ' || n || ' Large' FROM numbers WHERE n <= :models
 UNION ALL SELECT 'Provider ' || n FROM numbers WHERE n <= 5
-UNION ALL VALUES ('chat/completions'), ('system'), ('none'), ('provider'), ('seed'), ('stop')
+UNION ALL VALUES ('chat/completions'), ('system'), ('user'), ('own'), ('none'), ('provider'), ('seed'), ('stop')
 """
 
 

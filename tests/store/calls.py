@@ -71,6 +71,7 @@ def expected(connection: Connection, since: datetime | None = None) -> dict[str,
                 "slot": half_hours // grain.slots * grain.slots,
                 "user_id": row["user_id"] or "",
                 "model_id": row["model_id"] or 0,
+                "key_scope": row["key_scope"] or "",
             }
             for about["bucket"], counts in _counts(grain, row):
                 for name, amount in counts.items():

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 
 from lib.store.database import HEAD, MIGRATIONS, REVISIONS, check, upgrade
 from lib.store.engine import open_engine, writing
-from lib.store.grains import postgres_metadata
+from lib.store.grains import postgres_metadata, reader, rollup_state
 from lib.store.schema import PRIVATE, hint_events, metadata
 from lib.store.triggers import install, problems, remove
 from lib.store.triggers_sqlite import READABLE
@@ -29,7 +29,7 @@ from lib.store.types import UuidText
 from lib.store.usage_tables import INTERNED, PACKED, llm_usage_log, sqlite_metadata
 from lib.store.verify import verify
 from tests.postgres import PostgresServer
-from tests.store.calls import START, closed, expected, opened, shown
+from tests.store.calls import START, USERS, closed, expected, opened, shown
 
 
 @pytest.fixture
@@ -263,5 +263,45 @@ def test_calls_of_an_earlier_version_are_counted_when_it_is_upgraded(postgres_se
         assert (report.problems, report.counts["usage_by_model_day"]) == ((), 3)
         with engine.connect() as connection:
             assert shown(connection) == expected(connection)
+        engine.dispose()
+    postgres_server.drop(name)
+
+
+def test_whose_key_paid_is_told_after_an_upgrade_and_nothing_of_before_is_lost(postgres_server: PostgresServer, tmp_path: Path) -> None:
+    """Figures of calls that retention took from the log stay, as of a key nobody recorded; those still there get theirs."""
+    name = postgres_server.create()
+    for engine in (open_engine(SecretStr(f"sqlite:///{tmp_path / 'old.db'}")), postgres_server.engine(name)):
+        scopes = ("model", "user", "system", None)
+        _at_revision(
+            engine, "0006", [closed(started_at=START + timedelta(days=40), key_scope=scope, user_name="model") for scope in scopes]
+        )
+        with writing(engine).begin() as connection:  # what was counted before the log was cut, three calls of one user
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("INSERT INTO usage_texts (text) VALUES ('model'), ('user'), ('system')")
+                for column in ("key_scope", "user_name"):
+                    number = f"(SELECT number FROM usage_texts WHERE text = {column})"
+                    connection.exec_driver_sql(f"UPDATE llm_usage_log SET {column} = {number}")
+            day = (START - timedelta(days=1)).timestamp() // 1800
+            connection.exec_driver_sql(f"INSERT INTO usage_users (id, user_id) VALUES (7, '{USERS[0]}')")
+            for table, reference in (("usage_by_source_day", "source"), ("usage_by_source", "source"), ("usage_by_user_day", "user_ref")):
+                value = "'api'" if reference == "source" else "7"
+                connection.exec_driver_sql(
+                    f"INSERT INTO {table} (slot, is_sample, {reference}, attempts, requests, cost_nano_usd)"
+                    f" VALUES ({day:.0f}, {'false' if engine.dialect.name == 'postgresql' else 0}, {value}, 3, 3, 900)"
+                )
+            connection.execute(sa.update(rollup_state).values(frozen_before=START))
+        upgrade(engine)
+        assert verify(engine).problems == ()
+        with engine.connect() as connection:
+            for table in ("usage_by_key", "usage_by_key_day", "usage_by_user_day"):
+                view = reader(metadata.tables[table])
+                counted = sa.select(view.c.key_scope, sa.func.sum(view.c.attempts), sa.func.sum(view.c.cost_nano_usd))
+                found = {scope: (int(calls), int(cost)) for scope, calls, cost in connection.execute(counted.group_by(view.c.key_scope))}
+                assert found == {"own": (1, 1_500), "user": (1, 1_500), "system": (1, 1_500), "": (1, 1_500), "unknown": (3, 900)}, table
+            log = llm_usage_log.c
+            assert set(connection.execute(sa.select(log.key_scope, log.user_name)).all()) == {
+                (scope, "model") for scope in ("own", "user", "system", None)
+            }
+            assert connection.scalar(sa.select(rollup_state.c.rebuild_from)) is None
         engine.dispose()
     postgres_server.drop(name)

@@ -73,6 +73,14 @@ def test_a_call_is_on_record_before_it_is_made(ledger: Ledger, engine: Engine) -
     assert stored["instance_id"] == ledger.instance_id
 
 
+@pytest.mark.parametrize(("resolved", "logged"), [("model", "own"), ("user", "user"), ("system", "system"), (None, None)])
+def test_the_log_names_whose_key_paid_in_the_words_that_bills_use(
+    ledger: Ledger, engine: Engine, resolved: Any, logged: str | None
+) -> None:
+    ledger.open(start(key_scope=resolved))
+    assert row(engine)["key_scope"] == logged
+
+
 def test_cost_is_exact_with_cache_charged_once_at_its_own_rate(ledger: Ledger, engine: Engine) -> None:
     usage = Usage(input=1_001, output=333, cache_read=500, reasoning=100, extra={})
     attempt = ledger.close(ledger.open(start()), Outcome("ok", usage, ttft_ms=120, latency_ms=900, finish_reason="stop"))
