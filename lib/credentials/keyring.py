@@ -82,7 +82,7 @@ class KeyRing:
         own = Holder("user", user_id=user_id) if user_id else None
         subjects = [holder.subject(i) for i, holder in holders.items()]
         subjects += [own.subject(i) for i, p in asked.items() if p.owner_id is None] if own else []
-        wanted = credentials.c.subject.in_(subjects)
+        wanted: sa.ColumnElement[bool] = credentials.c.subject.in_(subjects)
         of_models = {Holder("model", model.owner_id, model.id): provider for model, provider in models}
         if of_models:
             there = sorted({provider.id for provider in of_models.values()})
@@ -187,7 +187,7 @@ class KeyRing:
         with store_faults(), writing(self._engine).begin() as connection:
             lock_audit(connection)
             for row in connection.execute(sa.delete(credentials).where(of_it).returning(*_SHOWN, credentials.c.subject)).mappings():
-                append_entry(connection, self._clock(), actor, "credentials.remove", "credentials", row["subject"], _told(row), None)
+                append_entry(connection, self._clock(), actor, "credentials.remove", "credentials", row["subject"], _told(dict(row)), None)
 
     def mark_tested(self, provider: ProviderRef, holder: Holder = SYSTEM) -> None:
         """Record that the provider accepted a stored key just now."""
@@ -276,7 +276,7 @@ _SHOWN = (credentials.c.scope, credentials.c.preview, credentials.c.origin, cred
 
 def _shown(connection: Connection, subject: str) -> dict[str, Any] | None:
     row = connection.execute(sa.select(*_SHOWN).where(credentials.c.subject == subject)).mappings().first()
-    return _told(row) if row else None
+    return _told(dict(row)) if row else None
 
 
 def _told(row: Mapping[str, Any]) -> dict[str, Any]:

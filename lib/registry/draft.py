@@ -18,7 +18,8 @@ class DraftModel:
     """What was typed to add a model.
 
     ``provider`` is the one it belongs to, None for a new one of ``slug``, ``kind`` and ``provider_name``. ``base_url``
-    None keeps the provider's own address; ``settings`` are added to those it has. ``values`` are further columns.
+    None keeps the provider's own address; ``settings`` are added to those it has. ``values`` are further columns. With
+    ``owner_id`` it is to be one person's own, and so is a new provider.
     """
 
     slug: str
@@ -30,6 +31,7 @@ class DraftModel:
     base_url: str | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     price: Price | None = None
+    owner_id: str | None = None
 
     @property
     def target(self) -> Provider:
@@ -44,7 +46,7 @@ class DraftModel:
             own_base_url=self.base_url or (known.own_base_url if known else None),
             settings=self.all_settings,
             is_active=True,
-            owner_id=known.owner_id if known else None,
+            owner_id=known.owner_id if known else self.owner_id,
             version=known.version if known else 1,
             key=known.key if known else KeyStatus("missing"),
         )

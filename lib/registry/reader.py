@@ -124,8 +124,8 @@ class Reader:
         text = str(ref).strip()
         for where in self._ways(text):
             rows = [row for row in self._visible(self._select(where)) if own or row["owner_id"] is None]
-            own = [row for row in rows if row["owner_id"] is not None]
-            rows = own if len(own) == 1 else rows
+            theirs = [row for row in rows if row["owner_id"] is not None]
+            rows = theirs if len(theirs) == 1 else rows
             if len(rows) > 1:
                 candidates = ", ".join(sorted(row["model_key"] for row in rows))
                 raise UnknownModel(f"{text[:100]!r} could be any of: {candidates}. Name one of them.")

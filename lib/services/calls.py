@@ -17,7 +17,7 @@ from lib.providers import default_endpoint
 from lib.registry import Model, Provider, Registry
 from lib.routing import Candidate, RoutedCall, Skip
 from lib.routing.values import AddressedBy
-from lib.usage import KeyScope, Source
+from lib.usage import Alias, KeyScope, Source, own_key
 
 _BOUNDED = {"temperature": "Temperature", "top_p": "Top-p"}
 
@@ -83,7 +83,15 @@ def candidate_of(model: Model, api_key: SecretStr | None, scope: KeyScope | None
         options=options_of(provider, model.max_output_tokens),
         why=why,
         addressed_by=addressed_by(provider, base_url),
+        alias=alias_of(provider, model.id) if model.is_own else None,
     )
+
+
+def alias_of(provider: Provider, model_id: int | None) -> Alias:
+    """Return the names that the log has for somebody's own model at a provider; others read how much was used, not what."""
+    own = provider.owner_id is not None
+    at = (own_key(provider.id), "Private provider") if own else (provider.slug, provider.display_name)
+    return Alias(own_key(model_id), "Private model", *at)
 
 
 def fallbacks(
@@ -91,7 +99,8 @@ def fallbacks(
 ) -> tuple[tuple[Candidate, ...], tuple[Skip, ...]]:
     """Return who may serve a call in a model's place, in the order an admin gave, and those who cannot at the moment.
 
-    Only the model's own fallbacks count, not theirs in turn; itself and repetitions are left out.
+    Only the model's own fallbacks count, not theirs in turn; itself and repetitions are left out. A person's own models
+    stand in for their own alone: what an admin named for everyone's means everyone's.
     """
     found: list[Candidate] = []
     unusable: list[Skip] = []
@@ -102,8 +111,8 @@ def fallbacks(
         seen.add(key_name)
         provider, name, why_not = "", key_name, ""
         try:
-            other = registry.get(key_name)
-            provider, name = other.provider.slug, other.display_name
+            other = registry.get(key_name, own=model.is_own)
+            provider, name = "" if other.is_own else other.provider.slug, other.display_name
             if other.id == model.id or other.model_key in seen - {key_name}:
                 continue
             seen.add(other.model_key)

@@ -125,6 +125,6 @@ def preparer(registry: Callable[[], Registry], keys: KeyRing, principal: Princip
 
 def _found(registry: Registry, pair: Pair) -> Model:
     for model in registry.models(provider=pair.provider):
-        if model.model_key == pair.model:
+        if model.model_key == pair.model and not model.is_own:
             return model
     raise UnknownModel(f"{pair} is not among the models here any more, or it is somebody's own: it cannot be probed.")

@@ -14,7 +14,7 @@ from lib.errors import ProviderError
 from lib.providers import default_endpoint
 from lib.registry import Model, Provider
 from lib.routing import Candidate, Router
-from lib.services.calls import ChatCall, addressed_by, candidate_of, options_of, routed_call
+from lib.services.calls import ChatCall, addressed_by, alias_of, candidate_of, options_of, routed_call
 from lib.services.reach import Reach
 from lib.usage import Attempt, Ledger
 
@@ -108,6 +108,7 @@ def _listed(reach: Reach, provider: Provider, api_key: SecretStr | None, base_ur
         options=options_of(provider, None),
         why="key test",
         addressed_by=addressed_by(provider, base_url),
+        alias=alias_of(provider, None) if provider.owner_id is not None else None,
     )
 
 

@@ -12,7 +12,7 @@ from lib.pricing import Price
 from lib.providers import ModelInfo, default_endpoint
 from lib.registry.draft import DraftModel
 from lib.routing import Candidate, Router
-from lib.services.calls import addressed_by, options_of
+from lib.services.calls import addressed_by, alias_of, options_of
 from lib.services.key_trial import TestResult, ask
 from lib.services.reach import Reach
 from lib.usage import KeyScope, Ledger
@@ -47,6 +47,7 @@ def try_model(
         options=options_of(target, draft.values.get("max_output_tokens")),
         why="connection test",
         addressed_by=addressed_by(target),
+        alias=alias_of(target, None) if draft.owner_id is not None else None,
     )
     try:
         result = ask(router, principal, candidate)

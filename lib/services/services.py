@@ -25,6 +25,7 @@ from lib.routing.compatibility import Compatibility
 from lib.routing.recovery import LOOK_EVERY_S, Recovery
 from lib.services.calls import ChatCall, candidate_of, check_call, fallbacks, routed_call
 from lib.services.compatibility import HintDesk, preparer
+from lib.services.holders import holder_of, where_to_paste
 from lib.services.key_trial import TestResult, try_key
 from lib.services.reach import Reach
 from lib.services.supabase_parts import SupabaseParts, open_supabase
@@ -141,14 +142,15 @@ class Services:
 
     def test_key(self, principal: Principal, provider: Provider, api_key: str, base_url: str | None = None) -> TestResult:
         """Make one small real call with exactly this key, which is not stored, and say how it went."""
-        require(principal, Role.ADMIN)
-        models = self.registry(principal).models(provider=provider.slug)
+        holder_of(principal, provider)
+        models = [model for model in self.registry(principal).models(provider=provider.slug) if model.provider.id == provider.id]
         return try_key(self.ledger, self.reach, principal, provider, models, api_key, base_url)
 
     def set_key(self, principal: Principal, provider: Provider, api_key: str, *, tested: bool = False) -> KeyStatus:
-        """Store a provider's key for everyone, encrypted; its models are usable from the next call on."""
-        require(principal, Role.ADMIN)
-        return self.keys.set_system_key(provider, api_key, self._actor(principal), tested_at=self.clock() if tested else None)
+        """Store a provider's key, everyone's or of one's own its owner's; its models are usable from the next call on."""
+        holder, tested_at = holder_of(principal, provider), self.clock() if tested else None
+        self.keys.set_key(provider, api_key, self.actor(principal), holder=holder, tested_at=tested_at)
+        return self.keys.status(provider)
 
     def connect(self, principal: Principal, provider: Provider, api_key: str, *, base_url: str | None, tested: bool) -> Provider:
         """Set where a provider is reached and, unless empty, its key, and return it; None keeps the address.
@@ -158,20 +160,20 @@ class Services:
         registry, before = self.registry(principal), provider.own_base_url
         moves = base_url is not None and base_url != provider.base_url
         if moves:
-            provider = registry.set_provider(provider.slug, base_url=base_url or None)
+            provider = registry.set_provider(provider, base_url=base_url or None)
         try:
             if api_key:
                 self.set_key(principal, provider, api_key, tested=tested)
         except ModeldeckError:
             if moves:
-                registry.set_provider(provider.slug, base_url=before)
+                registry.set_provider(provider, base_url=before)
             raise
-        return registry.provider(provider.slug)
+        return registry.provider(provider)
 
     def remove_key(self, principal: Principal, provider: Provider) -> KeyStatus:
         """Forget a provider's stored key; one from the environment counts again."""
-        require(principal, Role.ADMIN)
-        return self.keys.remove_system_key(provider, self._actor(principal))
+        self.keys.remove_key(provider, self.actor(principal), holder=holder_of(principal, provider))
+        return self.keys.status(provider)
 
     def preference(self, principal: Principal, name: str) -> Any:
         """Return what this principal's profile remembers under a name; None when nothing."""
@@ -192,7 +194,7 @@ class Services:
     def hints(self, principal: Principal) -> HintDesk:
         """Return what this principal may do about what the router has learned."""
         hints = Compatibility(self.engine, clock=self.clock)
-        return HintDesk(hints, self.recovery, self.registry(principal), self.keys, principal, self._actor(principal))
+        return HintDesk(hints, self.recovery, self.registry(principal), self.keys, principal, self.actor(principal))
 
     def has_sample(self) -> bool:
         """Whether there is sample data, a part of it included."""
@@ -240,13 +242,14 @@ class Services:
         self.analytics_engine.dispose()
 
     def _sample_desk(self, principal: Principal) -> sample.Desk:
-        return sample.Desk(self.engine, self._server_store(principal), self._actor(principal), self.clock)
+        return sample.Desk(self.engine, self._server_store(principal), self.actor(principal), self.clock)
 
     def _server_store(self, principal: Principal) -> Store:
         """Return the tables under the server's own role, for whom the checks of services are all there is."""
         return SqlStore(self.engine, Actor(principal.name, principal.user_id or None, self.origin), clock=self.clock)
 
-    def _actor(self, principal: Principal) -> Actor:
+    def actor(self, principal: Principal) -> Actor:
+        """Return a principal as the audit log names them."""
         return Actor(principal.name, principal.user_id, self.origin)
 
     def _routed(self, principal: Principal, call: ChatCall) -> RoutedCall:
@@ -254,7 +257,8 @@ class Services:
             require_subscription(self.engine, principal, self.clock())
         model, why = self._model(principal, call.model)
         if model.why_not is not None:
-            raise ModelNotUsable(f"{model.display_name} cannot be used. {model.why_not}.")
+            said = f"{model.display_name} cannot be used. {model.why_not}. {where_to_paste(principal, model)}"
+            raise ModelNotUsable(said.rstrip())
         check_call(model, call)
         key = self.keys.resolve(model.provider, model, principal.user_id)
         asked = candidate_of(model, key.api_key, key.scope, why=why)
