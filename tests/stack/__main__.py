@@ -59,6 +59,7 @@ def _serving(app: Starlette) -> Iterator[str]:
 def main() -> None:
     """Serve until told to stop."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell without job control starts what is behind & deaf to it
     if sys.argv[1:] == ["--demo"]:
         try:
             _demo()

@@ -57,6 +57,7 @@ def test_a_developer_gets_settings_and_accounts_until_ctrl_c() -> None:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # as a script starts what is behind &
     ) as demo:
         assert demo.stdout is not None
         settings: dict[str, str] = {}
