@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import weakref
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,7 +22,9 @@ FIRST_HASH = "0" * 64
 AUDIT_LOCK = 7310945
 """The advisory lock under which the chain grows on Postgres; taken before any row is locked, it cannot be part of a deadlock."""
 _EXACT = 2**53
-NOISE = frozenset({"created_at", "updated_at", "version", "last_seen_at", "preferences"})
+NOISE = frozenset({"created_at", "updated_at", "version", "last_seen_at", "last_synced_at", "preferences"})
+_TICK, _CLOSE = timedelta(milliseconds=1), timedelta(seconds=1)
+_MOMENT = "audit-moment"
 
 
 def append_audit(
@@ -60,12 +63,17 @@ def append_entry(
     before: Mapping[str, Any] | None,
     after: Mapping[str, Any] | None,
 ) -> None:
-    """Chain one entry onto the log; values must already be JSON and free of secrets."""
+    """Chain one entry onto the log; values must already be JSON and free of secrets.
+
+    All entries of a transaction carry the moment of its first, and no neighbour of another transaction carries it too:
+    adjacent entries of one moment are what was changed together.
+    """
     lock_audit(connection)
-    last = connection.execute(sa.select(audit_log.c.id, audit_log.c.hash).order_by(audit_log.c.id.desc()).limit(1)).first()
+    newest = sa.select(audit_log.c.id, audit_log.c.hash, audit_log.c.at).order_by(audit_log.c.id.desc()).limit(1)
+    last = connection.execute(newest).first()
     entry: dict[str, Any] = {
         "id": last.id + 1 if last else 1,
-        "at": at.replace(microsecond=at.microsecond // 1000 * 1000),
+        "at": _moment(connection, at, last.at if last else None),
         "actor_id": actor.user_id,
         "actor": actor.name,
         "origin": actor.origin,
@@ -77,6 +85,19 @@ def append_entry(
         "previous_hash": last.hash if last else FIRST_HASH,
     }
     connection.execute(sa.insert(audit_log).values(**entry, hash=entry_hash(entry)))
+
+
+def _moment(connection: Connection, at: datetime, last: datetime | None) -> datetime:
+    """Return the moment of the transaction's entries: that of its first one, later than any just before it."""
+    transaction = connection.get_transaction()
+    known = connection.info.get(_MOMENT)  # kept with the pooled connection, so it says which transaction it was of
+    if known is not None and known[0]() is transaction:
+        return known[1]  # type: ignore[no-any-return]
+    moment = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    if last is not None and moment <= last < moment + _CLOSE:  # a clock that was put back by more is believed
+        moment = last + _TICK
+    connection.info[_MOMENT] = (weakref.ref(transaction) if transaction is not None else lambda: None, moment)
+    return moment
 
 
 def lock_audit(connection: Connection) -> None:

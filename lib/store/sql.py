@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -164,8 +164,11 @@ class SqlStore:
         before = self._matching(connection, source, change.where, change.version)
         key = key_of(source)
         for row in before:
+            with_it = list(_going_with(connection, source, row))
             connection.execute(sa.delete(source).where(*(source.c[k] == row[k] for k in key)))
             self._audit(connection, "delete", source, row, None)
+            for child, gone in with_it:
+                self._audit(connection, "delete", child, gone, None)
         return before
 
     def _matching(self, connection: Connection, source: sa.Table, where: Where, version: int | None) -> list[Row]:
@@ -198,6 +201,15 @@ def _settled(change: Change, done: Sequence[list[Row]]) -> Change:
         return change
     given = [{n: done[v.change][v.row]["id"] if isinstance(v, Made) else v for n, v in row.items()} for row in change.rows]
     return replace(change, rows=given)
+
+
+def _going_with(connection: Connection, source: sa.Table, row: Row) -> Iterator[tuple[sa.Table, Row]]:
+    """Yield the audited rows that the database removes by itself together with one, such as the prices of a model."""
+    for child in (source.metadata.tables[name] for name in sorted(AUDITED)):
+        for link in child.foreign_keys:
+            if link.ondelete == "CASCADE" and link.column.table is source:
+                query = sa.select(child).where(link.parent == row[link.column.name]).order_by(*(child.c[k] for k in key_of(child)))
+                yield from ((child, dict(gone)) for gone in connection.execute(query).mappings().all())
 
 
 def _lock(connection: Connection, changes: Sequence[Change]) -> None:

@@ -815,7 +815,7 @@ DECLARE
   before_row jsonb;
   after_row jsonb;
   entry jsonb;
-  moment timestamptz := date_trunc('milliseconds', clock_timestamp());
+  moment timestamptz := nullif(current_setting('modeldeck.audit_moment', true), '')::timestamptz;
   last record;
 BEGIN
   IF TG_OP <> 'INSERT' THEN
@@ -831,12 +831,19 @@ BEGIN
   END LOOP;
   IF TG_OP = 'UPDATE' THEN
     SELECT jsonb_object_agg(k, before_row -> k), jsonb_object_agg(k, v) INTO before_row, after_row FROM jsonb_each(after_row) AS e(k, v)
-      WHERE k <> ALL (ARRAY['created_at', 'last_seen_at', 'preferences', 'updated_at', 'version']::text[]) AND v IS DISTINCT FROM before_row -> k;
+      WHERE k <> ALL (ARRAY['created_at', 'last_seen_at', 'last_synced_at', 'preferences', 'updated_at', 'version']::text[]) AND v IS DISTINCT FROM before_row -> k;
     IF after_row IS NULL THEN
       RETURN NULL;
     END IF;
   END IF;
-  SELECT id, hash INTO last FROM public.audit_log ORDER BY id DESC LIMIT 1;
+  SELECT id, hash, at INTO last FROM public.audit_log ORDER BY id DESC LIMIT 1;
+  IF moment IS NULL THEN -- the transaction's first entry; all of them carry its moment, and no neighbour of another one does
+    moment := date_trunc('milliseconds', clock_timestamp());
+    IF moment <= last.at AND last.at < moment + interval '1 second' THEN
+      moment := last.at + interval '1 millisecond';
+    END IF;
+    PERFORM set_config('modeldeck.audit_moment', moment::text, true);
+  END IF;
   entry := entry || jsonb_build_object(
     'id', coalesce(last.id, 0) + 1,
     'at', (extract(epoch FROM moment) * 1000)::bigint,

@@ -17,7 +17,7 @@ from lib.errors import InvalidValue, StaleVersion
 from lib.store.audit import append_entry, entry_hash
 from lib.store.base import Actor, Delete, Insert, Is, Made, Store, Update, Upsert
 from lib.store.engine import writing
-from lib.store.schema import audit_log
+from lib.store.schema import audit_log, metadata
 from lib.store.sql import SqlStore, utc_now
 from lib.store.supabase import SupabaseStore
 from lib.store.verify import verify
@@ -445,12 +445,49 @@ def test_each_change_is_in_the_audit_log_with_who_what_and_before(store: Store, 
     assert [row["action"] for row in rows] == ["llm_providers.insert", "llm_providers.update", "llm_providers.delete"]
     assert {(row["actor"], row["actor_id"], row["origin"]) for row in rows} == {("Ada", OWNER, "page")}
     # on Supabase, where a person could write past the server, the database's own clock counts
-    moments = {NOW} if isinstance(store, SqlStore) else {row["at"] for row in rows if abs(row["at"] - utc_now()) < timedelta(minutes=1)}
-    assert {row["at"] for row in rows} == moments
+    moment = NOW if isinstance(store, SqlStore) else utc_now()
+    assert all(abs(row["at"] - moment) < timedelta(minutes=1) for row in rows)
     assert (rows[1]["before"], rows[1]["after"]) == ({"display_name": "Acme"}, {"display_name": "Acme Inc"})
     assert {row["subject_id"] for row in rows} == {str(provider_id)}
     assert [row["hash"] for row in rows] == [entry_hash(row) for row in rows]
     assert [row["previous_hash"] for row in rows[1:]] == [row["hash"] for row in rows[:-1]]
+
+
+def test_entries_of_one_transaction_carry_one_moment_and_those_of_the_next_another(
+    store: Store, provider_id: int, database_engine: Engine
+) -> None:
+    store.insert("llm_models", [model(provider_id, f"m{n}") for n in range(3)])
+    store.apply([Update("llm_models", {"is_active": True}, {"model_key": f"m{n}"}) for n in range(3)])
+    with writing(database_engine).begin() as connection:  # the server's own entry, between two of the store
+        append_entry(connection, audit_rows(database_engine)[-1]["at"], Actor("Ada", OWNER), "account.invite", "profiles", OTHER, None, {})
+    store.apply([Update("llm_models", {"is_active": False}, {"model_key": f"m{n}"}) for n in range(3)])
+    moments = [row["at"] for row in audit_rows(database_engine)]
+    assert [moments.count(at) for at in dict.fromkeys(moments)] == [1, 3, 3, 1, 3]
+    assert moments == sorted(moments), "a change that came later must not look as if it came before"
+    assert verify(database_engine).problems == ()
+
+
+def test_a_look_at_the_provider_is_no_change(store: Store, provider_id: int, database_engine: Engine) -> None:
+    store.insert("llm_models", [model(provider_id, "m")])
+    before = len(audit_rows(database_engine))
+    store.update("llm_models", {"last_synced_at": NOW}, where={"model_key": "m"})
+    assert len(audit_rows(database_engine)) == before
+
+
+def test_what_goes_with_a_model_is_in_the_audit_log_digit_for_digit(store: Store, provider_id: int, database_engine: Engine) -> None:
+    model_id = store.insert("llm_models", [model(provider_id, "m")])[0]["id"]
+    price = {"model_id": model_id, "valid_from": NOW, "input": Decimal("0.10"), "source": "manual", "tiers": [{"above": 5, "input": "0.2"}]}
+    stored = store.insert("llm_model_prices", [price, {**price, "input": Decimal(3)}])
+    store.delete("llm_models", where={"id": model_id})
+    gone = audit_rows(database_engine)[-3:]
+    assert [row["action"] for row in gone] == ["llm_models.delete", "llm_model_prices.delete", "llm_model_prices.delete"]
+    assert len({row["at"] for row in gone}) == 1
+    row, first, second = (entry["before"] for entry in gone)
+    assert [first["input"], second["input"]] == ["0.10", "3"]
+    assert first["id"] == stored[0]["id"] and first["tiers"] == price["tiers"] and row["model_key"] == "m"
+    assert [set(first), set(row)] == [{c.name for c in metadata.tables[name].columns} for name in ("llm_model_prices", "llm_models")]
+    for name in ("valid_from", "created_at"):
+        assert datetime.fromisoformat(first[name]) == stored[0][name]
 
 
 def test_numbers_of_any_size_leave_the_chain_whole(store: Store, provider_id: int, database_engine: Engine) -> None:
