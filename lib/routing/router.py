@@ -20,7 +20,7 @@ from lib.routing.hints import Hints, NoHints
 from lib.routing.policy import DEADLINES, Deadlines
 from lib.routing.trip import Again, Leave, Step, Tries, Trip
 from lib.routing.values import Candidate, Item, Notice, Routed, RoutedCall
-from lib.usage import Attempt, AttemptStart, ClosedStatus, Ledger, OpenAttempt, Outcome
+from lib.usage import Attempt, AttemptStart, Book, ClosedStatus, OpenAttempt, Outcome
 
 __all__ = ["Candidate", "OpenAdapter", "Routed", "RoutedCall", "Router"]
 
@@ -49,7 +49,7 @@ class Router:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Book,
         hints: Hints | None,
         open_adapter: OpenAdapter,
         *,

@@ -2,7 +2,21 @@
 
 from lib.usage.heartbeat import Heartbeat
 from lib.usage.ledger import INTERVAL_S, LAPSE_S, Ledger, closed_row
-from lib.usage.values import Alias, Attempt, AttemptStart, ClosedStatus, KeyScope, Learn, OpenAttempt, Outcome, Source, own_key, own_number
+from lib.usage.unrecorded import Unrecorded
+from lib.usage.values import (
+    Alias,
+    Attempt,
+    AttemptStart,
+    Book,
+    ClosedStatus,
+    KeyScope,
+    Learn,
+    OpenAttempt,
+    Outcome,
+    Source,
+    own_key,
+    own_number,
+)
 
 __all__ = [
     "INTERVAL_S",
@@ -10,6 +24,7 @@ __all__ = [
     "Alias",
     "Attempt",
     "AttemptStart",
+    "Book",
     "ClosedStatus",
     "Heartbeat",
     "KeyScope",
@@ -18,6 +33,7 @@ __all__ = [
     "OpenAttempt",
     "Outcome",
     "Source",
+    "Unrecorded",
     "closed_row",
     "own_key",
     "own_number",

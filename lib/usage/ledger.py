@@ -99,7 +99,7 @@ class Ledger:
         Never raises for the database's sake: what cannot be written now is kept, logged and saved by a later
         heartbeat, and the attempt returned says ``saved=False``.
         """
-        attempt = _closed(opened, outcome)
+        attempt = closed_attempt(opened, outcome)
         closing = _Closing(_closing(attempt), attempt, learn)
         for pause in (*_PAUSES, None):
             try:
@@ -195,7 +195,7 @@ def closed_row(start: AttemptStart, started_at: datetime, outcome: Outcome) -> P
 
     The row has no id and no instance; it is marked final.
     """
-    row = {**_opening(start, None, started_at), **_closing(_closed(OpenAttempt(0, start, started_at), outcome))}
+    row = {**_opening(start, None, started_at), **_closing(closed_attempt(OpenAttempt(0, start, started_at), outcome))}
     del row["row_id"]
     return row
 
@@ -227,7 +227,8 @@ def _opening(start: AttemptStart, instance_id: str | None, started_at: datetime)
     }
 
 
-def _closed(opened: OpenAttempt, outcome: Outcome) -> Attempt:
+def closed_attempt(opened: OpenAttempt, outcome: Outcome) -> Attempt:
+    """Return an attempt as it is once it is closed, with its exact cost."""
     start, usage = opened.start, outcome.usage
     price = start.price if usage is not None else None
     return Attempt(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy.engine import Connection
 
@@ -138,3 +138,10 @@ Learn = Callable[[Connection, Attempt], None]
 """Runs in the transaction that closes the attempt; when it fails, the close is written without it."""
 
 Params = dict[str, Any]
+
+
+class Book(Protocol):
+    """Where attempts are written down: the ledger, or what stands in for it."""
+
+    def open(self, start: AttemptStart) -> OpenAttempt: ...
+    def close(self, opened: OpenAttempt, outcome: Outcome, learn: Learn | None = None) -> Attempt: ...
