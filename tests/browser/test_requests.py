@@ -32,7 +32,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def row(tab: Page, name: str, number: int = 0) -> list[str]:
     """Return what a row of a table says, read from what stands beside the canvas."""
     region = tab.get_by_role("region", name=name)
-    return region.locator('[role="row"]').nth(number + 1).locator('[role="gridcell"]').all_inner_texts()
+    found = region.locator('[role="row"]').nth(number + 1).locator('[role="gridcell"]')
+    expect(found).not_to_have_count(0)
+    return found.all_inner_texts()
 
 
 def counted(tab: Page) -> Locator:
@@ -48,7 +50,7 @@ def test_a_chosen_row_leads_to_exactly_its_calls_and_the_address_keeps_them(tab:
     expect(on.heading(tab, "Requests")).to_be_visible()
     expect(counted(tab)).to_contain_text(f"{attempts} call")
     on.drawn(tab)
-    assert model in on.cells(tab, LIST).all_inner_texts()
+    expect(on.cells(tab, LIST).filter(has_text=model).first).to_be_attached()
     expect(tab).to_have_url(re.compile("range=30d&by-model="))
     tab.reload()
     expect(counted(tab)).to_contain_text(f"{attempts} call")

@@ -39,7 +39,7 @@ def test_a_probe_recovers_a_model_and_an_admins_word_takes_it_out_of_use_and_bac
     on.drawn(tab)
     warning = tab.get_by_text("1 model is blacklisted.")
     expect(warning).to_be_visible()
-    assert "Blacklisted" in on.cells(tab, MATRIX).all_inner_texts()
+    expect(on.cells(tab, MATRIX).filter(has_text="Blacklisted").first).to_be_attached()
     on.click_cell(tab, MATRIX, x=on.MARKER_X)
     drawer = tab.get_by_role("dialog")
     expect(drawer.get_by_text(REASON).first).to_be_visible()

@@ -103,7 +103,15 @@ def test_help_answers_quickly_because_nothing_heavy_is_imported() -> None:
 
 def _start(tmp_path: Path, *words: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
     environ = {"PATH": os.environ["PATH"], "MODELDECK_DATA_DIR": str(tmp_path / "data"), "PYTHONIOENCODING": "ascii"}
-    return subprocess.Popen([sys.executable, "-m", "lib", *words], cwd=ROOT, env=environ, stdout=stdout, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "lib", *words],
+        cwd=ROOT,
+        env=environ,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # as in a terminal, wherever the tests run
+    )
 
 
 def test_the_process_exits_with_these_codes_and_survives_a_terminal_without_emoji(tmp_path: Path) -> None:
