@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from lib.analytics.filters import NO_FILTERS, Filters
+from lib.analytics.labels import labels_of
 from lib.analytics.ranges import Range, Scope
 from lib.chat import Usage
 from lib.errors import NotFound
@@ -19,6 +20,7 @@ from lib.pricing.prices import price_from_row
 from lib.store.faults import store_faults
 from lib.store.schema import llm_model_prices
 from lib.store.usage_tables import llm_usage_log
+from lib.usage.values import own_number
 
 PAGE = 50
 
@@ -115,7 +117,7 @@ def recent_calls(
         last = sa.select(log.started_at).where(log.id == before_id).scalar_subquery()
         query = query.where(sa.tuple_(log.started_at, log.id) < sa.tuple_(last, sa.literal(before_id)))
     with store_faults(), engine.connect() as connection:
-        return [Call(**row) for row in connection.execute(query).mappings()]
+        return _named(connection, scope, [Call(**row) for row in connection.execute(query).mappings()])
 
 
 def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
@@ -125,12 +127,24 @@ def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
         found = connection.execute(sa.select(*COLUMNS).where(log.id == call_id, *_own(scope))).mappings().first()
         if found is None:
             raise NotFound("There is no such call here.")
-        one = Call(**found)
+        (one,) = _named(connection, scope, [Call(**found)])
         query = sa.select(*COLUMNS).where(log.request_id == one.request_id, *_own(scope)).order_by(log.attempt)
-        attempts = tuple(Call(**row) for row in connection.execute(query).mappings())
+        attempts = tuple(_named(connection, scope, [Call(**row) for row in connection.execute(query).mappings()]))
         price = _price(connection, one.price_id)
     usage = one.usage
     return CallDetail(one, attempts, price, tuple(receipt_lines(price, usage)) if price and usage else ())
+
+
+def _named(connection: Connection, scope: Scope, calls: list[Call]) -> list[Call]:
+    """Give a person's own models and providers their names, for that person alone; the log has none of them."""
+    models = labels_of(connection, "model", {c.model_key for c in calls if own_number(c.model_key)}, scope.user_id)
+    providers = labels_of(connection, "provider", {c.provider for c in calls if own_number(c.provider)}, scope.user_id)
+    if not models:
+        return calls
+    return [
+        replace(c, model_name=models.get(c.model_key, c.model_name), provider_name=providers.get(c.provider, c.provider_name))
+        for c in calls
+    ]
 
 
 def _own(scope: Scope) -> list[sa.ColumnElement[bool]]:
@@ -149,6 +163,8 @@ def _kept(filters: Filters) -> list[sa.ColumnElement[bool]]:
     found: list[sa.ColumnElement[bool]] = [column.in_(values) for column, values in wanted if values]
     if filters.users:
         found.append(of_users(filters.users))
+    if filters.keys:
+        found.append(of_keys(filters.keys))
     return found if filters.sample is None else [*found, log.is_sample.is_(filters.sample)]
 
 
@@ -158,6 +174,12 @@ def of_users(users: Sequence[str]) -> sa.ColumnElement[bool]:
     # One alone is asked for by "=", or SQLite would not walk the user's calls in the order of time.
     theirs = [user == ids[0] if len(ids) == 1 else user.in_(ids)] if ids else []
     return sa.or_(*theirs, *([user.is_(None)] if "" in users else []))
+
+
+def of_keys(scopes: Sequence[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a call was paid with one of these keys, "" being none."""
+    key, named = llm_usage_log.c.key_scope, [scope for scope in scopes if scope]
+    return sa.or_(*([key.in_(named)] if named else []), *([key.is_(None)] if "" in scopes else []))
 
 
 def _price(connection: Connection, price_id: int | None) -> Price | None:

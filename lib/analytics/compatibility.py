@@ -21,6 +21,7 @@ from lib.sample import SampleHint, sample_hints
 from lib.store.faults import store_faults
 from lib.store.schema import hint_events, llm_models, llm_providers, model_compatibility_hints
 from lib.store.usage_tables import llm_usage_log
+from lib.usage.values import own_key
 
 State = Literal["works", "broken", "learned", "untested"]
 LOOKED_AT = 100
@@ -121,9 +122,14 @@ def concerns(filters: Filters, provider: str, model: str) -> bool:
 
 
 def model_labels(connection: Connection) -> dict[tuple[str, str], str]:
-    """Return the display name of every model by provider slug and model key."""
-    query = sa.select(llm_providers.c.slug, llm_models.c.model_key, llm_models.c.display_name).join(llm_providers)
-    return {(slug, key): name for slug, key, name in connection.execute(query)}
+    """Return the display name of every model by provider slug and model key; of somebody's own what the log has instead."""
+    models, providers = llm_models.c, llm_providers.c
+    query = sa.select(providers.slug, models.model_key, models.display_name).join(llm_providers)
+    found = {(slug, key): name for slug, key, name in connection.execute(query.where(models.owner_id.is_(None)))}
+    own = sa.select(models.id, providers.id, providers.slug, providers.owner_id).select_from(llm_models).join(llm_providers)
+    for model, provider, slug, owner in connection.execute(own.where(models.owner_id.is_not(None))):
+        found[own_key(provider) if owner else slug, own_key(model)] = f"Private model {model}"
+    return found
 
 
 @dataclass(frozen=True, slots=True)

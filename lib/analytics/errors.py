@@ -74,4 +74,4 @@ def _asked(
 ) -> tuple[Sequence[Row], Mapping[str, str]]:
     with store_faults(), engine.connect() as connection:
         rows = ask(connection, Question("errors", scope, filters, spans, by))
-        return rows, labels_of(connection, by, {row[1] for row in rows}) if by else {}
+        return rows, labels_of(connection, by, {row[1] for row in rows}, scope.user_id) if by else {}

@@ -172,7 +172,7 @@ def _asked(
 ) -> tuple[list[tuple[int, str, *tuple[int, ...]]], Mapping[str, str]]:
     with store_faults(), engine.connect() as connection:
         rows = [tuple(row) for row in ask(connection, Question("usage", scope, filters, spans, by))]
-        return rows, labels_of(connection, by, {row[1] for row in rows}) if by else {}
+        return rows, labels_of(connection, by, {row[1] for row in rows}, scope.user_id) if by else {}
 
 
 def _by_status(values: list[Totals]) -> tuple[Line, ...]:
