@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +20,8 @@ from lib.services.price_desk import PriceDesk
 from lib.services.price_reading import LastCheck
 from lib.store.schema import sync_runs
 from lib.store.verify import verify
-from tests.services.conftest import House
+from tests.postgres import PostgresServer
+from tests.services.market import House
 
 D = Decimal
 OPUS, MINI, CUSTOM = "claude-opus-4-6", "gpt-4o-mini", "vllm-custom"
@@ -26,6 +29,17 @@ NOW_DEARER = Price(
     input=D(6), output=D(30), cache_read=D("0.6"), cache_write_5m=D("7.5"), cache_write_1h=D(12), extra_rates={"web_searches": D("0.01")}
 )
 USAGE = Usage(input=10_000, output=1_000, cache_read=4_000)
+
+
+@pytest.fixture(params=["embedded", "postgres"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[House]:
+    settings = {"MODELDECK_DATA_DIR": str(tmp_path / "data")}
+    if request.param == "postgres":
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        settings |= {"DATABASE_URL": server.url(server.create_ready()), "ENCRYPTION_KEY": "long-enough-for-tests-0123456789"}
+    made = House(settings, tmp_path)
+    yield made
+    made.services.close()
 
 
 def checked(house: House) -> LastCheck:
