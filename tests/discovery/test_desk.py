@@ -82,16 +82,10 @@ def test_models_come_change_go_and_come_back_and_keep_what_an_admin_decided(serv
     third = refresh(services, "ours", says("a", "b", "c", context_window=9_000))
     assert third.counts == {"added": 0, "changed": 0, "gone": 0, "back": 1}
     assert registry(services).get("c").usable
-    before = registry(services).revision()
     assert refresh(services, "ours", says("a", "b", "c", context_window=9_000)).sentence == "3 listed, nothing new."
     with writing(services.engine).connect() as connection:
         actions = connection.scalars(sa.select(sync_items.c.action).order_by(sync_items.c.id)).all()
     assert actions == ["added"] * 3 + ["changed"] * 2 + ["gone", "back"]
-    registry(services).set_provider("ours", base_url="http://127.0.0.1:9/v1")
-    assert [m.version for m in registry(services).models(provider="ours")] == [
-        m.version for m in registry(services).models(provider="ours")
-    ]
-    assert before.split("/")[0] != ""
 
 
 def test_a_refresh_that_finds_nothing_writes_nothing_to_the_models(services: Services) -> None:
@@ -203,7 +197,7 @@ def test_azure_says_that_it_does_not_tell_and_that_is_no_failure(services: Servi
         services.set_key(LOCAL_ADMIN, registry(services).provider("azure"), KEY)
         done = desk(services).refresh(["azure"])
     assert (done.failed, done.results[0].sentence.startswith("Azure tells nobody")) == (0, True)
-    assert server.requests[0].path.startswith("/openai/deployments?")
+    assert server.requests[0].path == "/openai/deployments"
     assert registry(services).get("azure-gpt-4o").is_available
 
 
