@@ -117,7 +117,7 @@ def recent_calls(
         last = sa.select(log.started_at).where(log.id == before_id).scalar_subquery()
         query = query.where(sa.tuple_(log.started_at, log.id) < sa.tuple_(last, sa.literal(before_id)))
     with store_faults(), engine.connect() as connection:
-        return _named(connection, scope, [Call(**row) for row in connection.execute(query).mappings()])
+        return named(connection, scope, [Call(**row) for row in connection.execute(query).mappings()])
 
 
 def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
@@ -127,15 +127,15 @@ def call(engine: Engine, scope: Scope, call_id: int) -> CallDetail:
         found = connection.execute(sa.select(*COLUMNS).where(log.id == call_id, *_own(scope))).mappings().first()
         if found is None:
             raise NotFound("There is no such call here.")
-        (one,) = _named(connection, scope, [Call(**found)])
+        (one,) = named(connection, scope, [Call(**found)])
         query = sa.select(*COLUMNS).where(log.request_id == one.request_id, *_own(scope)).order_by(log.attempt)
-        attempts = tuple(_named(connection, scope, [Call(**row) for row in connection.execute(query).mappings()]))
+        attempts = tuple(named(connection, scope, [Call(**row) for row in connection.execute(query).mappings()]))
         price = _price(connection, one.price_id)
     usage = one.usage
     return CallDetail(one, attempts, price, tuple(receipt_lines(price, usage)) if price and usage else ())
 
 
-def _named(connection: Connection, scope: Scope, calls: list[Call]) -> list[Call]:
+def named(connection: Connection, scope: Scope, calls: list[Call]) -> list[Call]:
     """Give a person's own models and providers their names, for that person alone; the log has none of them."""
     models = labels_of(connection, "model", {c.model_key for c in calls if own_number(c.model_key)}, scope.user_id)
     providers = labels_of(connection, "provider", {c.provider for c in calls if own_number(c.provider)}, scope.user_id)
