@@ -62,6 +62,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("LEARN_FROM_FAILURES", "true", "Whether outcomes of calls are recorded as compatibility hints."),
     Setting("OUTBOUND_ALLOW", None, "Comma-separated host:port places inside this network that calls may reach, such as an Ollama."),
     Setting("PROBE_BUDGET_USD", "0.50", "Most that asking blacklisted models again may cost a day; 0 switches it off."),
+    Setting("REFRESH_MODELS", "daily", "Whether connected providers are asked for their models once a day: daily or off."),
     Setting("LOG_LEVEL", "info", "Least severe log line written: debug, info, warning or error."),
 )
 _BY_NAME = {s.name: s for s in SETTINGS}
@@ -86,6 +87,7 @@ class Settings:
     require_subscription: bool = False
     outbound_allow: frozenset[tuple[str, int]] = frozenset()
     probe_budget_usd: Decimal = Decimal("0.50")
+    refresh_models: bool = True
     log_level: str = "info"
     values: Mapping[str, SecretStr] = field(default_factory=dict)
     """Every setting given, by name; provider keys and base URLs are looked up here."""
@@ -156,6 +158,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
         outbound_allow=_places(given.get("OUTBOUND_ALLOW", "")),
         probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
+        refresh_models=_daily("REFRESH_MODELS", given.get("REFRESH_MODELS", "daily")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
     )
@@ -205,6 +208,12 @@ def _boolean(name: str, text: str) -> bool:
     if text.lower() in _FALSE:
         return False
     raise SettingsError(f"{name} must be true or false, not {text!r}.")
+
+
+def _daily(name: str, text: str) -> bool:
+    if text.lower() not in ("daily", "off"):
+        raise SettingsError(f"{name} must be daily or off, not {text!r}.")
+    return text.lower() == "daily"
 
 
 def _dollars(name: str, text: str) -> Decimal:

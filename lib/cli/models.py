@@ -8,6 +8,7 @@ import click
 
 from lib.cli.model_files import export_models, import_models
 from lib.cli.output import emit, json_option, plain
+from lib.cli.refresh import refresh
 
 if TYPE_CHECKING:
     from lib.registry import Model
@@ -200,6 +201,9 @@ def seed(as_json: bool) -> None:
     with session() as opened:
         result = opened.registry.seed()
     _report(as_json, result)
+
+
+models.add_command(refresh)
 
 
 def _switch(refs: tuple[str, ...], on: bool, as_json: bool) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from lib.jobs.job import Job
+from lib.jobs.refresh import refresh_models
 
-JOBS: tuple[Job, ...] = ()
-"""Every job, in the order they run when several are due.
-
-A row looks like ``Job("check-prices", check_prices, timedelta(days=1), lambda settings: settings.check_prices)``.
-"""
+JOBS: tuple[Job, ...] = (Job("refresh-models", refresh_models, timedelta(days=1), lambda settings: settings.refresh_models),)
+"""Every job, in the order they run when several are due."""

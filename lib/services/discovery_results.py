@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.pricing import Price
 from lib.pricing.prices import price_to_json
-from lib.registry.discovery import UNUSABLE, DiscoveryPlan, PlannedModel
+from lib.registry.discovery import ACTIONS, UNUSABLE, DiscoveryPlan, PlannedModel
 
 _WORDS = {"added": "new", "changed": "changed", "gone": "gone", "back": "back"}
 
@@ -113,6 +113,18 @@ def found(plan: DiscoveryPlan) -> str:
     if plan.doubt:
         return f"{plan.doubt} Nothing was applied."
     return f"Found {told}; not applied yet." if told else _changed({}, plan.listed)
+
+
+def would(look: Look, *, accept: bool = False) -> ProviderResult:
+    """Return what applying all that is sure would come to."""
+    made = look.plan
+    result = ProviderResult(look.provider, look.provider_name, error=look.error, not_told=look.not_told)
+    if made is None:
+        return result
+    result = replace(result, listed=made.listed, left_out=made.left_out, waiting=tuple(row.name for row in made.rows if not row.sure))
+    if made.doubt and not accept:
+        return replace(result, held=made.doubt)
+    return replace(result, counts={action: sum(row.sure for row in made.of(action)) for action in ACTIONS})
 
 
 def detail(row: PlannedModel) -> dict[str, Any]:
