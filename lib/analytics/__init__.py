@@ -7,6 +7,7 @@ from lib.analytics.errors import ErrorLine, ErrorsBy, ErrorSeries, ErrorShare, e
 from lib.analytics.explorer import ALL_CALLS, CallFilters, CallsPage, calls_page, count_calls
 from lib.analytics.filters import NO_FILTERS, By, Filters, Status
 from lib.analytics.hint_report import HintReport, ProblemModel, SuccessRate, Suggestion, hint_report
+from lib.analytics.labels import key_words
 from lib.analytics.latency import Percentiles, latency_by, latency_percentiles, latency_series
 from lib.analytics.memory import remembering
 from lib.analytics.numbers import model_numbers
@@ -74,6 +75,7 @@ __all__ = [
     "errors_series",
     "fallback_paths",
     "hint_report",
+    "key_words",
     "latency_by",
     "latency_percentiles",
     "latency_series",

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
-from lib.analytics.calls import COLUMNS, PAGE, Call, of_users
+from lib.analytics.calls import COLUMNS, PAGE, Call, named, of_keys, of_users
 from lib.analytics.filters import Filters, Status
 from lib.analytics.plan import family, span
 from lib.analytics.ranges import SLOT, Range, Scope
@@ -35,7 +35,8 @@ class CallFilters:
     """Which calls are listed; an empty tuple or None means all of them.
 
     Amounts are inclusive nano-dollars, durations inclusive milliseconds. ``text`` is looked for in error messages,
-    whatever its case. ``users`` are ids, "" for calls without a user.
+    whatever its case. ``users`` are ids, "" for calls without a user; ``keys`` whose key paid: own (the model's), user
+    or system, "" for calls that needed none.
     """
 
     models: tuple[str, ...] = ()
@@ -51,6 +52,7 @@ class CallFilters:
     text: str = ""
     sample: bool | None = None
     unpriced_only: bool = False
+    keys: tuple[str, ...] = ()
 
 
 ALL_CALLS = CallFilters()
@@ -90,7 +92,7 @@ def calls_page(
     edge = _edge(before or after)
     newer_first = after is None
     with store_faults(), engine.connect() as connection:
-        rows = _read(connection, scope, range_, filters, edge, limit + 1, newest=newer_first)
+        rows = named(connection, scope, _read(connection, scope, range_, filters, edge, limit + 1, newest=newer_first))
     more, rows = len(rows) > limit, rows[:limit]
     calls = tuple(rows if newer_first else reversed(rows))
     if not calls:
@@ -206,7 +208,7 @@ def _guide(filters: CallFilters) -> Dimension | None:
         return "model"
     if len(filters.users) > 1:  # one alone has an index
         return "user"
-    return "source" if filters.sources else None
+    return "source" if filters.sources else "key" if filters.keys else None
 
 
 def _failures_only(filters: CallFilters) -> bool:
@@ -215,7 +217,7 @@ def _failures_only(filters: CallFilters) -> bool:
 
 def _rolled(filters: CallFilters, scope: Scope) -> bool:
     """Whether the filters are all ones that one rollup can count by."""
-    plain = replace(ALL_CALLS, **{name: getattr(filters, name) for name in ("models", "providers", "users", "sources", "sample")})
+    plain = replace(ALL_CALLS, **{name: getattr(filters, name) for name in ("models", "providers", "users", "sources", "keys", "sample")})
     own = bool(filters.users) or scope.user_id is not None
     return filters == plain and not (own and (filters.models or filters.providers or filters.sources))
 
@@ -225,12 +227,15 @@ def _on_slots(range_: Range) -> bool:
 
 
 def _plain(filters: CallFilters) -> Filters:
-    return Filters(filters.models, filters.providers, filters.sources, sample=filters.sample, users=filters.users)
+    return Filters(filters.models, filters.providers, filters.sources, sample=filters.sample, users=filters.users, keys=filters.keys)
 
 
 def _kept(columns: Any, filters: Filters) -> list[sa.ColumnElement[bool]]:
     """Return those filters that a view has a column for."""
-    wanted = (("model_key", filters.models), ("provider", filters.providers), ("user_id", filters.users), ("source", filters.sources))
+    wanted = (
+        *(("model_key", filters.models), ("provider", filters.providers), ("user_id", filters.users)),
+        *(("source", filters.sources), ("key_scope", filters.keys)),
+    )
     found: list[sa.ColumnElement[bool]] = [columns[name].in_(values) for name, values in wanted if values and name in columns]
     return found if filters.sample is None else [*found, columns["is_sample"].is_(filters.sample)]
 
@@ -260,6 +265,8 @@ def _conditions(scope: Scope, filters: CallFilters) -> list[sa.ColumnElement[boo
         found.append(log.user_id == scope.user_id)
     if filters.users:
         found.append(of_users(filters.users))
+    if filters.keys:
+        found.append(of_keys(filters.keys))
     bounds = (
         (log.cost_nano_usd, filters.min_cost_nano, filters.max_cost_nano),
         (log.latency_ms, filters.min_latency_ms, filters.max_latency_ms),

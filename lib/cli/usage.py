@@ -33,11 +33,15 @@ def usage() -> None:
     help="Hours, days or weeks back (24h, 30d, 2w), or a first day (2026-01-31).",
 )
 @click.option(
-    "--by", type=click.Choice(["model", "provider", "source"]), default="model", show_default=True, help="What each line is about."
+    "--by",
+    type=click.Choice(["model", "provider", "source", "user", "key"]),
+    default="model",
+    show_default=True,
+    help="What each line is about.",
 )
 @click.option("--timezone", default="UTC", show_default=True, metavar="NAME", help="Where days begin, such as Europe/Berlin.")
 @json_option
-def summary(since: str, by: Literal["model", "provider", "source"], timezone: str, as_json: bool) -> None:
+def summary(since: str, by: Literal["model", "provider", "source", "user", "key"], timezone: str, as_json: bool) -> None:
     """Sum up the calls since WHEN, dearest first."""
     from lib.analytics import Scope, usage_by, usage_totals
     from lib.cli.session import session

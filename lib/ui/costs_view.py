@@ -1,4 +1,4 @@
-"""The Costs page's parts: unit costs, the table with its trends, and the queue of unpriced calls."""
+"""The Costs page's parts: unit costs, the table with its trends, whose key paid, and the queue of unpriced calls."""
 
 from __future__ import annotations
 
@@ -99,6 +99,36 @@ def table(usage: Usage, by: By) -> None:
             **{n: st.column_config.TextColumn(alignment="right", width=w) for n, w in _MONEY_WIDTHS.items()},
             **{n: st.column_config.NumberColumn(format="localized", width=74) for n in ("Requests", "Unpriced")},
             "Cached input": st.column_config.NumberColumn(format="percent", width=92),
+        },
+    )
+
+
+def keys(usage: Usage) -> None:
+    """Draw what was paid with the system's key, with people's own keys and with models' own."""
+    shares = analytics.usage_by(usage.asked[0], "key", *usage.asked[1:])
+    whole = max(usage.totals.current.cost_nano_usd, 1)
+    frame = pd.DataFrame(
+        {
+            "Key": [share.label for share in shares],
+            "Cost": [cost_of(share.totals) for share in shares],
+            "Share": [share.totals.cost_nano_usd / whole for share in shares],
+            "Requests": [share.totals.requests for share in shares],
+            "Tokens": [share.totals.tokens for share in shares],
+            "Unpriced": [share.totals.unpriced for share in shares],
+        }
+    )
+    st.dataframe(
+        frame,
+        hide_index=True,
+        key="costs-key",
+        on_select=lambda: lead_to_calls("costs-key", "key", [share.key for share in shares]),
+        selection_mode="single-row",
+        alt="Cost by whose key paid, dearest first; choose one to see its calls",
+        column_config={
+            "Key": st.column_config.TextColumn(width=166),
+            "Cost": st.column_config.TextColumn(alignment="right", width=80),
+            "Share": st.column_config.ProgressColumn(format="percent", min_value=0, max_value=1, width=110),
+            **{n: st.column_config.NumberColumn(format="localized", width=90) for n in ("Requests", "Tokens", "Unpriced")},
         },
     )
 

@@ -28,7 +28,7 @@ def drawer(page: Page, chosen: Call) -> None:
             "Source": SOURCE_WORDS.get(call.source, call.source),
             "Time to first token": fmt.duration(call.ttft_ms),
             "Total time": fmt.duration(call.latency_ms),
-            "Key": {"system": "Shared key", "user": "Own key", "own": "Model's own key"}.get(call.key_scope or "", "None needed"),
+            "Key": analytics.key_words(Scope.of(page.principal).user_id).get(call.key_scope or "", call.key_scope),
             "Request": f"`{call.request_id}`",
         }
         st.table(facts, border="horizontal")

@@ -30,7 +30,7 @@ _PLACE = "requests-place"
 """The session's note of the page of calls on show: what was asked, and where the page begins."""
 FOLLOWED = "requests-follow"
 """The session's note that a row was chosen: what the address of the Requests page is to say."""
-_OWN = ("q", "by-error", "by-user", "min-cost", "max-cost", "min-latency", "max-latency", "unpriced")
+_OWN = ("q", "by-error", "by-user", "by-key", "min-cost", "max-cost", "min-latency", "max-latency", "unpriced")
 """The keys of the page's own filters."""
 _IN_ADDRESS = frozenset(("error",))
 """Filters handed over in the address: a control that is not drawn yet writes nothing there of what the session tells it."""
@@ -39,7 +39,7 @@ ERROR_CLASSES: tuple[ErrorKind, ...] = get_args(ErrorKind)
 
 
 def lead(**chosen: Sequence[str]) -> None:
-    """Note, in a callback, to show the calls of these models, providers, sources, statuses, errors or users; ``follow`` goes there.
+    """Note, in a callback, to show the calls of these models, providers, sources, statuses, errors, users or keys; ``follow`` goes there.
 
     The range and the shared filters stay as they are; filters of the Requests page that were left there are taken back.
     """
@@ -100,6 +100,7 @@ class Requests:
                 _choose("Error class", {kind: kind for kind in ERROR_CLASSES}, "by-error")
                 if self._scope.user_id is None:
                     choice("User", self._users(), "user", listed=True)
+                choice("Whose key paid", analytics.key_words(self._scope.user_id), "key", listed=True)
             with st.container(horizontal=True, vertical_alignment="bottom"):
                 _bound("Cost from", "min-cost", "$", 0.01)
                 _bound("Cost to", "max-cost", "$", 0.01)
@@ -114,6 +115,7 @@ class Requests:
             statuses=shared.statuses,
             error_classes=tuple(state["by-error"]),
             users=tuple(state.get("by-user", ())) if self._scope.user_id is None else (),
+            keys=tuple(state.get("by-key", ())),
             min_cost_nano=_scaled(state["min-cost"], NANO_PER_USD, ROUND_CEILING),
             max_cost_nano=_scaled(state["max-cost"], NANO_PER_USD, ROUND_FLOOR),
             min_latency_ms=_scaled(state["min-latency"], 1000, ROUND_CEILING),
@@ -197,6 +199,7 @@ EXPORTED: tuple[tuple[str, Callable[[Call], csv_export.Cell]], ...] = (
     ("provider", lambda c: c.provider),
     ("user", lambda c: c.user_name),
     ("source", lambda c: c.source),
+    ("key", lambda c: c.key_scope),
     ("sample", lambda c: "sample" if c.is_sample else ""),
     ("input_tokens", lambda c: c.input_tokens),
     ("cache_read_tokens", lambda c: c.cache_read_tokens),

@@ -38,6 +38,9 @@ loading.fill(
 st.header(f"By {by}", anchor=False)
 with st.skeleton(height=loading.HEIGHT):
     costs_view.table(usage, by)
+st.header("Whose key paid", anchor=False)
+with st.skeleton():
+    costs_view.keys(usage)
 st.header("Unpriced calls", anchor=False)
 with st.skeleton():
     costs_view.unpriced(usage)

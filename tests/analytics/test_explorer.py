@@ -38,6 +38,7 @@ def calls(draw: st.DrawFn) -> Row:
         status=draw(st.sampled_from(["ok", "ok", "ok", "error", "cancelled", "interrupted", "open"])),
         is_sample=draw(st.booleans()),
         user_id=draw(st.sampled_from([None, ADA, BOB])),
+        key_scope=draw(st.sampled_from([None, "own", "user", "system"])),
         input_tokens=draw(amounts),
         cost_nano_usd=draw(amounts),
         latency_ms=draw(amounts),
@@ -56,6 +57,7 @@ call_filters = st.builds(
     providers=some("openai", "azure"),
     users=some(ADA, BOB, ""),
     sources=some("api", "playground"),
+    keys=some("own", "system", ""),
     statuses=some("ok", "error", "open", "cancelled"),
     error_classes=some("timeout", "quota"),
     min_cost_nano=st.sampled_from([None, None, 2]),
@@ -83,6 +85,7 @@ def wanted(row: Row, scope: Scope, f: CallFilters) -> bool:
         and (not f.providers or row["provider"] in f.providers)
         and (not f.users or (row["user_id"] or "") in f.users)
         and (not f.sources or row["source"] in f.sources)
+        and (not f.keys or (row["key_scope"] or "") in f.keys)
         and (not f.statuses or row["status"] in f.statuses)
         and (not f.error_classes or row["error_class"] in f.error_classes)
         and within(row["cost_nano_usd"], f.min_cost_nano, f.max_cost_nano)
@@ -153,6 +156,7 @@ def test_a_rare_model_is_found_across_the_whole_range(engine: Engine) -> None:
         (CallFilters(text="slow"), "ix_llm_usage_log_failed"),
         (CallFilters(unpriced_only=True), "ix_llm_usage_log_without_cost"),
         (CallFilters(models=("sonnet",)), "ix_llm_usage_log_open"),
+        (CallFilters(keys=("system",)), "ix_llm_usage_log_open"),
     ],
 )
 def test_a_page_is_sought_in_order(sqlite_engine: Engine, filters: CallFilters, index: str) -> None:

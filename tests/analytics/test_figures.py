@@ -79,6 +79,7 @@ def histories(draw: st.DrawFn) -> tuple[ZoneInfo, datetime, list[Row]]:
                 is_final=draw(st.booleans()),
                 is_sample=draw(st.booleans()),
                 user_id=draw(st.sampled_from([None, ADA, BOB])),
+                key_scope=draw(st.sampled_from([None, "own", "user", "system"])),
                 input_tokens=draw(tokens),
                 output_tokens=draw(tokens),
                 cache_read_tokens=draw(tokens),
@@ -100,6 +101,7 @@ filters = st.builds(
     models=st.sampled_from([(), ("sonnet",), ("gpt", "gpt-azure")]),
     providers=st.sampled_from([(), ("openai", "anthropic")]),
     sources=st.sampled_from([(), ("api",)]),
+    keys=st.sampled_from([(), (), ("own", "user"), ("",)]),
     statuses=st.sampled_from([(), (), ("ok",), ("error", "cancelled"), ("ok", "error"), ("ok", "error", "cancelled", "interrupted")]),
     sample=st.sampled_from([None, None, True, False]),
     users=st.sampled_from([(), (), (), (ADA,), ("", BOB)]),
@@ -109,7 +111,7 @@ scopes = st.sampled_from([EVERYBODY, EVERYBODY, Scope(ADA)])
 slow = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
-COLUMNS = {"model": "model_key", "provider": "provider", "source": "source", "user": "user_id"}
+COLUMNS = {"model": "model_key", "provider": "provider", "source": "source", "user": "user_id", "key": "key_scope"}
 
 
 def named(row: Row, column: str) -> str:
@@ -125,6 +127,7 @@ def kept(rows: list[Row], scope: Scope, wanted: Filters) -> list[Row]:
         and (not wanted.models or r["model_key"] in wanted.models)
         and (not wanted.providers or r["provider"] in wanted.providers)
         and (not wanted.sources or r["source"] in wanted.sources)
+        and (not wanted.keys or (r["key_scope"] or "") in wanted.keys)
         and (not wanted.statuses or r["status"] in wanted.statuses)
         and wanted.sample in (None, r["is_sample"])
         and (not wanted.users or (r["user_id"] or "") in wanted.users)

@@ -11,11 +11,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from lib.analytics import EVERYBODY, Filters, errors_series, latency_by, preset, usage_series, usage_totals
+from lib.analytics import EVERYBODY, Filters, Scope, errors_series, latency_by, preset, usage_by, usage_series, usage_totals
 from lib.store.grains import rollup_state
 from tests.analytics.rows import insert, logged
 
 RANGE = preset("90d", datetime(2026, 3, 5, 12, 10, tzinfo=UTC), ZoneInfo("Asia/Kolkata"))
+ADA = "00000000-0000-4000-8000-00000000000a"
 ERRORS, ANSWERS = Filters(statuses=("error",)), Filters(statuses=("ok",))
 
 
@@ -63,6 +64,19 @@ def test_latency_is_that_of_answers_anyway_and_needs_no_log(sqlite_engine: Engin
 def test_all_statuses_are_the_same_as_none(sqlite_engine: Engine) -> None:
     every = Filters(statuses=("ok", "error", "cancelled", "interrupted"))
     assert steps(sqlite_engine, lambda: usage_totals(sqlite_engine, EVERYBODY, RANGE, every)) == []
+
+
+def test_whose_key_paid_for_all_calls_never_needs_the_log(sqlite_engine: Engine) -> None:
+    assert steps(sqlite_engine, lambda: usage_by(sqlite_engine, "key", EVERYBODY, RANGE)) == []
+
+
+@pytest.mark.parametrize(("tz", "log_read"), [("UTC", False), ("Asia/Kolkata", True)])
+def test_whose_key_paid_for_one_person_s_calls_reads_no_others(sqlite_engine: Engine, tz: str, log_read: bool) -> None:
+    """Their whole days are counted; of a day cut by their timezone their own calls are read, and nobody else's."""
+    range_ = preset("90d", RANGE.now, ZoneInfo(tz))
+    found = steps(sqlite_engine, lambda: usage_by(sqlite_engine, "key", Scope(ADA), range_))
+    assert bool(found) is log_read
+    assert all("ix_llm_usage_log_user_id_started_at" in step for step in found), found
 
 
 def test_calls_the_log_no_longer_holds_are_not_taken_for_answers(sqlite_engine: Engine) -> None:

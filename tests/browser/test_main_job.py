@@ -138,7 +138,7 @@ def _usage_shows_the_call(tab: Page, case: Case, cost: str) -> None:
     receipt = tab.get_by_role("dialog")
     expect(receipt).to_contain_text(f"Cost: {cost}")
     expect(receipt).to_contain_text("Built-in price")
-    expect(receipt).to_contain_text("Shared key")
+    expect(receipt).to_contain_text("System key")
     amounts = receipt.locator('[role="gridcell"]')
     expect(amounts).to_have_count(4 * len(case.units))
     lines = [text for text in amounts.all_text_contents() if text.startswith("$")]

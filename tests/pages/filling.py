@@ -94,6 +94,6 @@ def _start(model: Model, made: Made) -> AttemptStart:
         provider_id=model.provider.id,
         user_id=made.user_id,
         user_name=LOCAL_ADMIN.name if made.user_id else None,
-        key_scope="system" if model.provider.slug == "anthropic" else None,
+        key_scope=None if model.provider.slug == "demo" else "system",
         price=model.price,
     )

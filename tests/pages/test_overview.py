@@ -63,6 +63,17 @@ def test_unpriced_calls_are_among_what_wants_attention_and_in_the_queue(filled: 
     assert sum(queue["Unpriced calls"]) == recomputed(log(filled)).unpriced
 
 
+def test_whose_key_paid_adds_up_to_the_whole_and_is_told_in_words(filled: Deck) -> None:
+    at = filled.open("costs")
+    clean(at)
+    table = next(d.value for d in at.dataframe if "Key" in d.value.columns)
+    told, system = recomputed(log(filled)), recomputed(log(filled, lambda row: row["key_scope"] == "system"))
+    assert set(table["Key"]) == {"System key", "No key needed"}
+    assert (sum(table["Requests"]), sum(table["Tokens"]), sum(table["Unpriced"])) == (told.requests, told.tokens, told.unpriced)
+    paid = table[table["Key"] == "System key"].iloc[0]
+    assert (paid["Cost"], paid["Requests"]) == (format_usd(system.cost_nano_usd), system.requests)
+
+
 @pytest.mark.parametrize("by", ["model", "provider", "user", "source"])
 def test_every_breakdown_of_costs_adds_up_to_the_whole(filled: Deck, by: str) -> None:
     at = filled.open("costs", by=by.capitalize())

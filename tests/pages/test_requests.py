@@ -103,6 +103,8 @@ def test_a_page_whose_calls_are_gone_gives_way_to_the_newest(filled: Deck, monke
         ({"max-cost": "0.0035"}, lambda r: r["cost_nano_usd"] is not None and r["cost_nano_usd"] <= 3_500_000),
         ({"min-latency": "1.5", "max-latency": "2"}, lambda r: 1_500 <= (r["latency_ms"] or 0) <= 2_000),
         ({"by-user": "No user"}, lambda r: r["user_id"] is None),
+        ({"by-key": "system"}, lambda r: r["key_scope"] == "system"),
+        ({"by-key": "No key needed"}, lambda r: r["key_scope"] is None),
         (
             {"unpriced": "true"},
             lambda r: (
