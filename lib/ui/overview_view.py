@@ -11,6 +11,7 @@ from lib import analytics
 from lib.access import Role
 from lib.analytics import By
 from lib.money import exact_usd, format_usd
+from lib.services.price_desk import PriceDesk
 from lib.ui import format as fmt
 from lib.ui import sample_notice
 from lib.ui.context import Page
@@ -86,6 +87,30 @@ def problems(usage: Usage) -> None:
         step.page_link(page, label=link, icon=":material/arrow_forward:")
     if len(found) > PROBLEMS:
         st.caption(f"and {len(found) - PROBLEMS} more")
+
+
+def prices(page: Page) -> None:
+    """Say in one line that models have no price or that the catalogue has others; only an admin is led to where that is mended."""
+    if not page.principal.role.includes(Role.ANALYST):
+        return
+    is_admin = page.principal.role.includes(Role.ADMIN)
+    desk = PriceDesk(page.services, page.principal)
+    queue, last = desk.unpriced(), desk.last() if is_admin else None
+    told = []
+    if queue.called:
+        told.append(f"{_number(queue.called, 'model')} with calls {'has' if queue.called == 1 else 'have'} no price for them")
+    if last is not None and last.differing:
+        told.append(f"{_number(last.differing, 'model')} {'differs' if last.differing == 1 else 'differ'} from the catalogue")
+    if not told:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", key="overview-prices"):
+        st.markdown(f":material/money_off: {'; '.join(told)}.", width="content")
+        if is_admin:
+            st.page_link("pages/admin/prices.py", label="Prices", icon=":material/arrow_forward:")
+
+
+def _number(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def first_steps(page: Page) -> None:

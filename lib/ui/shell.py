@@ -7,9 +7,9 @@ from pathlib import Path
 import streamlit as st
 
 from lib.access import Principal, Role
-from lib.errors import ModeldeckError, SignInRequired
-from lib.ui import filters, problems, sample_notice, sign_in
-from lib.ui.context import asking, guard, services
+from lib.errors import ModeldeckError, SettingsError, SignInRequired, StoreUnavailable
+from lib.ui import fallback_view, filters, problems, sample_notice, setup_view, sign_in
+from lib.ui.context import asking, console_settings, guard, services
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOGO = Path(__file__).parent / "logo.svg"
@@ -24,6 +24,7 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
+    ("Admin", "pages/admin/prices.py", "Prices", ":material/sell:"),
 )
 """Section, file, title and icon of each page, in the order of the sidebar; the first is the home page.
 
@@ -32,6 +33,8 @@ Everybody may see the home page: a member sees their own calls there, and a newc
 
 TEAM_PAGES: tuple[tuple[str, str, str, str], ...] = (("Admin", "pages/admin/people.py", "People", ":material/group:"),)
 """Pages of the modes in which a team signs in, as further rows of PAGES."""
+SETUP = setup_view.PAGE
+PLAYGROUND = "Playground"
 JOIN = "Join"
 """Title of the page that a link to set a password leads to; no menu shows it."""
 
@@ -43,11 +46,14 @@ def run() -> None:
     """Draw the shell and the page the address names."""
     st.set_page_config(page_title="Modeldeck", page_icon=ICON, layout="wide")
     st.logo(str(LOGO), size="large", icon_image=str(ICON))
-    team, person = _visitor()
+    team, person, trouble = _visitor()
     signed_out = team and person is None
-    page = st.navigation(navigation(team, person), position="hidden" if signed_out else "sidebar")
+    wanted = trouble is not None or (person is not None and setup_view.is_wanted(services(), person))
+    page = st.navigation(navigation(team, person, setup=wanted), position="hidden" if signed_out else "sidebar")
     try:
-        if page.title == JOIN:
+        if trouble is not None:
+            _draw_trouble(page.title, trouble)
+        elif page.title == JOIN:
             sign_in.draw_join(services())
         elif signed_out:
             sign_in.draw()
@@ -64,15 +70,21 @@ def run() -> None:
         if asking() is None:  # ended while the page was drawn: from the top, as somebody who is signed out
             st.rerun()
         problems.show(over)
+    except (StoreUnavailable, SettingsError) as error:
+        _draw_trouble(page.title, error)
     except Exception as error:  # the last boundary: a person sees a sentence, the log sees the rest
         problems.show(error)
 
 
-def navigation(team: bool = False, person: Principal | None = None) -> dict[str, list[st.Page]]:
-    """Return the pages by section, those of the admins only to them; each page checks again who may open it."""
+def navigation(team: bool = False, person: Principal | None = None, *, setup: bool = False) -> dict[str, list[st.Page]]:
+    """Return the pages by section, those of the admins only to them; each page checks again who may open it.
+
+    ``setup`` shows the page of that name, which is always there to be opened by its address.
+    """
     sections: dict[str, list[st.Page]] = {}
-    for section, file, title, icon in (*PAGES, *TEAM_PAGES) if team else PAGES:
+    for section, file, title, icon in (*PAGES, *TEAM_PAGES, SETUP) if team else (*PAGES, SETUP):
         hidden = section == "Admin" and person is not None and not person.role.includes(Role.ADMIN)
+        hidden = hidden or (title == SETUP[2] and not setup)
         page = st.Page(
             ROOT / file,
             title=title,
@@ -91,12 +103,30 @@ def _join() -> None:
     """Stand for the page that sign_in draws, which needs no guard: the link is what admits."""
 
 
-def _visitor() -> tuple[bool, Principal | None]:
-    """Return whether a team signs in here, and who asks; a failure is left to the page, which says what to do."""
+def _visitor() -> tuple[bool, Principal | None, ModeldeckError | None]:
+    """Return whether a team signs in here, who asks, and what keeps the services from saying so."""
     try:
-        return services().settings.mode != "embedded", asking()
-    except ModeldeckError:
-        return False, None
+        return services().settings.mode != "embedded", asking(), None
+    except ModeldeckError as trouble:
+        return False, None, trouble
+
+
+def _draw_trouble(title: str, trouble: ModeldeckError) -> None:
+    """Draw what a page can be without the services: the setup, the playground with built-in models, or the sentence."""
+    try:
+        settings = console_settings()
+    except SettingsError as wrong:
+        settings, trouble = None, wrong
+    if title == SETUP[2]:
+        setup_view.draw_trouble(trouble, settings.mode if settings else None)
+    elif title == PLAYGROUND and settings is not None and isinstance(trouble, StoreUnavailable):
+        fallback_view.draw(trouble, settings)
+    else:
+        problems.show(trouble)
+        with st.container(horizontal=True):
+            st.page_link(ROOT / SETUP[1], label="What to do: open Setup", icon=SETUP[3])
+            if settings is not None:
+                st.page_link(ROOT / "pages/play/playground.py", label="Try built-in models meanwhile", icon=":material/forum:")
 
 
 def on_script_error(error: Exception) -> bool:
