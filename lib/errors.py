@@ -45,6 +45,8 @@ StoreFault = Literal[
     "disk-full",
     "corrupt",
     "unreachable",
+    "refused-password",
+    "no-database",
     "missing-schema",
     "older-schema",
     "newer-schema",

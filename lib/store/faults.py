@@ -16,6 +16,9 @@ _SENTENCES: dict[StoreFault, str] = {
     "disk-full": "The disk is full, so nothing was saved. Free some space, then try again.",
     "corrupt": "The database file is damaged. Restore it from a backup; the damaged file was left as it is.",
     "unreachable": "The database does not answer. Check that its server runs and that DATABASE_URL is right.",
+    "refused-password": "The database server refuses the user or the password of DATABASE_URL. Copy both again; in the password,"
+    " signs such as @ : / # ? and % are written as %40 %3A %2F %23 %3F and %25.",
+    "no-database": "The server has no database of the name in DATABASE_URL. Correct the name, or create the database.",
     "missing-schema": "The database has no Modeldeck tables yet. Run: python -m lib db upgrade",
     "older-schema": "The database was made by an older Modeldeck. Run: python -m lib db upgrade",
     "refused-key": "Supabase refuses the API key. Copy SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY again from its API settings.",
@@ -68,10 +71,16 @@ _REFUSALS = (
 )
 _NO_TENANT = re.compile(r"tenant.{0,40}(user )?.{0,80}not found", re.IGNORECASE)
 """What Supabase's pooler says, in several spellings, to a host or a user of another project."""
+_SERVER_SAYS: tuple[tuple[re.Pattern[str], StoreFault], ...] = (
+    (_NO_TENANT, "wrong-pooler"),
+    (re.compile(r"password authentication failed|no password supplied|role \S+ does not exist"), "refused-password"),
+    (re.compile(r"database \S+ does not exist"), "no-database"),
+)
+"""What a server says while a connection is made, when its driver passes no code on."""
 _SQLSTATE_CLASSES: dict[str, StoreFault] = {
     "08": "unreachable",  # the connection failed or broke
-    "28": "unreachable",  # the server knows no such user or password
-    "3D": "unreachable",  # the server has no such database
+    "28": "refused-password",  # the server knows no such user or password
+    "3D": "no-database",
     "53": "unreachable",  # too many connections, out of memory
     "57": "unreachable",  # shutting down or starting up
     "58": "disk-full",  # the server's own files failed it
@@ -104,8 +113,10 @@ def store_faults() -> Iterator[None]:
 def _fault(error: sqlalchemy.exc.DBAPIError) -> StoreUnavailable | InvalidValue | None:
     """Return what a driver's error means; None for one that only a mistake in our own SQL can cause."""
     sqlstate = getattr(error.orig, "sqlstate", None)
-    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InternalError) and _NO_TENANT.search(str(error.orig)):
-        return unavailable("wrong-pooler")
+    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InternalError):
+        for sign, fault in _SERVER_SAYS:
+            if sign.search(str(error.orig)):
+                return unavailable(fault)
     if reason := _SQLSTATES.get(sqlstate or "") or _SQLSTATE_CLASSES.get((sqlstate or "")[:2]) or sqlite_fault(error.orig):
         return unavailable(reason)
     if isinstance(error, sqlalchemy.exc.DataError):

@@ -11,7 +11,7 @@ import streamlit as st
 
 from lib.access import Principal, Role, require
 from lib.api.forms import COOKIE
-from lib.errors import NotAllowed
+from lib.errors import ModeldeckError, NotAllowed
 from lib.registry import Registry
 from lib.services import Services, open_services
 from lib.settings import Settings, load_settings
@@ -26,16 +26,33 @@ class Console:
         self._start = start
         self._lock = threading.Lock()
         self._services: Services | None = None
+        self._begun = 0
+        self._failed: tuple[int, ModeldeckError] | None = None
 
     def services(self) -> Services:
-        """Return the services; raises SettingsError or StoreUnavailable with the sentence to show."""
-        services = self._services
+        """Return the services; raises SettingsError or StoreUnavailable with the sentence to show.
+
+        Those who wait while somebody else tries share that try, for a server that does not answer takes seconds to say so.
+        """
+        services, begun = self._services, self._begun
         if services is not None:
             return services
         with self._lock:
             if self._services is None:
-                self._services = self._start(self._load())
+                if self._failed is not None and self._failed[0] > begun:  # a try that began after this one was asked for
+                    raise self._failed[1]
+                self._begun += 1
+                try:
+                    self._services = self._start(self._load())
+                except ModeldeckError as error:
+                    self._failed = self._begun, error
+                    raise
             return self._services
+
+    def settings(self) -> Settings:
+        """Return the settings, whether or not the services can be opened; raises SettingsError."""
+        services = self._services
+        return services.settings if services is not None else self._load()
 
     def close(self) -> None:
         """Stop the services if they were ever opened."""
@@ -79,6 +96,11 @@ def guard(role: Role) -> Page:
 def services() -> Services:
     """Return the process's services; raises SettingsError or StoreUnavailable with the sentence to show."""
     return console.services()
+
+
+def console_settings() -> Settings:
+    """Return the settings, whether or not the services work; raises SettingsError."""
+    return console.settings()
 
 
 def asking() -> Principal | None:

@@ -24,7 +24,6 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
-    ("Admin", "pages/admin/prices.py", "Prices", ":material/sell:"),
 )
 """Section, file, title and icon of each page, in the order of the sidebar; the first is the home page.
 

@@ -82,7 +82,7 @@ def test_an_unusable_database_is_a_page_with_a_way_back() -> None:
 
 
 def test_every_page_of_the_sidebar_exists_under_an_address_of_its_own() -> None:
-    files = [file for _, file, _, _ in (*shell.PAGES, *shell.TEAM_PAGES)]
+    files = [file for _, file, _, _ in (*shell.PAGES, *shell.TEAM_PAGES, shell.SETUP)]
     assert all((ROOT / file).is_file() for file in files)
     assert len({Path(file).stem for file in files}) == len(files)
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "pages").rglob("*.py")} == set(files)
