@@ -14,28 +14,12 @@ from lib.registry.values import SWITCHED_OFF
 from lib.ui.capabilities import CAPABILITIES, labels
 from lib.ui.context import Page
 from lib.ui.format import MISSING
+from lib.ui.model_find import BLOCKED, MINE, OFF, STATUSES, USABLE, status
 
 OFF_BUTTON, ON_BUTTON = ":material/toggle_off: Off", ":material/toggle_on: On"
-USABLE, OFF, BLOCKED = "Usable", "Off", "Needs attention"
-STATUSES = (USABLE, OFF, BLOCKED)
+__all__ = ["BLOCKED", "OFF", "USABLE", "draw", "known", "moved", "price", "status"]
 _COLORS = ("green", "gray", "orange")
 _KNOWN = "models-known"
-
-
-def status(model: Model) -> str:
-    """Return the word for a model's state: usable, switched off, or on but not usable."""
-    return USABLE if model.usable else BLOCKED if model.is_active else OFF
-
-
-def matches(model: Model, *, search: str, providers: Sequence[str], statuses: Sequence[str], capabilities: Sequence[str]) -> bool:
-    """Whether a model passes the page's filters; an empty filter lets all pass."""
-    text = f"{model.display_name} {model.model_key} {model.upstream_id} {model.provider.display_name} {model.vendor or ''}".lower()
-    return (
-        all(word in text for word in search.lower().split())
-        and (not providers or model.provider.slug in providers)
-        and (not statuses or status(model) in statuses)
-        and all(capability in model.capabilities for capability in capabilities)
-    )
 
 
 def known(page: Page) -> list[Model]:
@@ -70,7 +54,9 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any, on_open: Any) -> 
             "name": st.column_config.ButtonColumn(
                 "Model", key=f"{key}-open", on_click=on_open, type="tertiary", width=190, alignment="left", help="Opens its details."
             ),
-            "state": st.column_config.MultiselectColumn("State", options=[*STATUSES, "Default"], color=[*_COLORS, "violet"], width=150),
+            "state": st.column_config.MultiselectColumn(
+                "State", options=[*STATUSES, "Default", MINE], color=[*_COLORS, "violet", "blue"], width=150
+            ),
             "why": st.column_config.TextColumn("What to do", width=160),
             "provider": st.column_config.TextColumn("Provider", width=105),
             "input": st.column_config.TextColumn("In, $ per 1M", width=100, alignment="right"),
@@ -100,7 +86,7 @@ def _row(model: Model) -> dict[str, Any]:
     return {
         "name": model.display_name,
         "switch": ON_BUTTON if model.is_active else OFF_BUTTON,
-        "state": [status(model), *(["Default"] if model.is_default else [])],
+        "state": [status(model), *(["Default"] if model.is_default else []), *([MINE] if model.owner_id is not None else [])],
         "why": "" if model.why_not in (None, SWITCHED_OFF) else model.why_not,
         "provider": model.provider.display_name,
         "input": price(now.input if now else None),

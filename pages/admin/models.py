@@ -1,103 +1,60 @@
-"""Models: switch them on and off, choose the default, and put them in order."""
+"""Models: found, switched on and off, put in order, changed together, and carried elsewhere."""
 
 import streamlit as st
 
 from lib.access import Role
-from lib.ui import model_add, model_bulk
+from lib.registry import Model
+from lib.ui import model_actions, model_add, model_bulk, model_cards, model_find, model_order, model_transfer
 from lib.ui import model_drawer as drawer
 from lib.ui import model_table as table
-from lib.ui.capabilities import CAPABILITIES
 from lib.ui.context import guard
-from lib.ui.filters import distinct
 
 page = guard(Role.ADMIN)
-registry = page.registry
 models = table.known(page)
-providers = distinct({model.provider.slug: model.provider.display_name for model in models})
-icons = {c.name: c.label for c in CAPABILITIES}
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title("Models", anchor=False, width="stretch")
     if st.button("Add model", icon=":material/add:"):
-        model_add.dialog(page, registry.providers())
-with st.container(horizontal=True, vertical_alignment="bottom"):
-    search = st.text_input("Search", type="search", placeholder="Name, key or maker", key="q", bind="query-params", width=220)
-    narrowed = sum(bool(st.session_state.get(name)) for name in ("provider", "state", "can"))
-    with st.popover(f"Filters ({narrowed})" if narrowed else "Filters", icon=":material/filter_list:", key="models-filters"):
-        chosen_providers = st.multiselect(
-            "Provider",
-            list(providers),
-            format_func=lambda slug: providers.get(slug, slug),
-            key="provider",
-            bind="query-params",
-            placeholder="All",
-            width=280,
-        )
-        chosen_statuses = st.multiselect("State", table.STATUSES, key="state", bind="query-params", placeholder="All", width=280)
-        chosen_capabilities = st.multiselect(
-            "Capability",
-            list(icons),
-            format_func=lambda name: icons.get(name, name),
-            key="can",
-            bind="query-params",
-            placeholder="All",
-            width=280,
-        )
-
-shown = [
-    model
-    for model in models
-    if table.matches(model, search=search or "", providers=chosen_providers, statuses=chosen_statuses, capabilities=chosen_capabilities)
-]
+        model_add.dialog(page, page.registry.providers())
+    menu = st.menu_button("More", [model_order.TITLE, model_transfer.IMPORT, model_transfer.EXPORT], key="models-menu")
+wanted, view = model_find.controls(models)
+shown = wanted.found(models)
 
 
-def toggle() -> None:
-    """Switch the row whose button was pressed."""
-    click = st.session_state["models-table-switch"]
-    model = shown[click["row"]]
-    registry.set_active([model.id], not model.is_active)
+def toggle(model: Model) -> None:
+    """Switch one model."""
+    page.registry.set_active([model.id], not model.is_active)
 
 
-def show() -> None:
-    """Open the drawer of the row whose name was pressed."""
-    drawer.open_for(shown[st.session_state["models-table-open"]["row"]].id)
+def show(model: Model) -> None:
+    """Open one model's drawer."""
+    drawer.open_for(model.id)
 
 
-on = sum(model.is_active for model in models)
-usable = sum(model.usable for model in models)
-st.caption(f"{len(shown)} of {len(models)} models shown · {on} on · {usable} usable")
-if not shown:
-    st.info(
-        "No model matches these filters." if models else "The registry is empty. Run: python -m lib models seed",
-        icon=":material/search_off:",
-    )
-    st.stop()
-
+if menu == model_order.TITLE:
+    model_order.dialog(page, shown, models)
+elif menu == model_transfer.IMPORT:
+    model_transfer.import_dialog(page)
+elif menu == model_transfer.EXPORT:
+    model_transfer.export_dialog(page)
 model_bulk.undo(page)
-actions = st.container(horizontal=True, vertical_alignment="center")
-rows = table.draw(shown, key="models-table", on_toggle=toggle, on_open=show)
-picked = [shown[row] for row in rows]
-ids = [model.id for model in picked]
-with actions:
-    if st.button("Switch on", icon=":material/toggle_on:", disabled=not ids):
-        registry.set_active(ids, True)
-        st.rerun()
-    if st.button("Switch off", icon=":material/toggle_off:", disabled=not ids):
-        registry.set_active(ids, False)
-        st.rerun()
-    if st.button("Make default", icon=":material/star:", disabled=len(ids) != 1):
-        registry.set_default(ids[0])
-        st.rerun()
-    if st.button("Move up", icon=":material/arrow_upward:", disabled=not ids):
-        registry.reorder(table.moved(shown, ids, -1))
-        st.rerun()
-    if st.button("Move down", icon=":material/arrow_downward:", disabled=not ids):
-        registry.reorder(table.moved(shown, ids, 1))
-        st.rerun()
-    if len(ids) > 1:
-        if st.button("Change together", icon=":material/edit:"):
-            model_bulk.dialog(page, picked, models)
-    elif st.button("Details", icon=":material/info:", disabled=not ids):
-        drawer.open_for(ids[0])
-    st.caption(f"{len(ids)} chosen" if ids else "Choose rows to change several at once")
+model_transfer.undo(page)
+actions = st.container(horizontal=True, vertical_alignment="center", key="models-actions")
+if not shown:
+    model_find.say_empty(page, models)
+elif view == model_find.CARDS:
+    model_find.say_count(actions, models, shown)
+    model_cards.draw(shown, on_toggle=toggle, on_open=show)
+else:
+    rows = table.draw(
+        shown,
+        key="models-table",
+        on_toggle=lambda: toggle(shown[st.session_state["models-table-switch"]["row"]]),
+        on_open=lambda: show(shown[st.session_state["models-table-open"]["row"]]),
+    )
+    with actions:
+        if rows:
+            model_actions.bar(page, [shown[row] for row in rows], shown, models, in_order=wanted.sort == model_find.BY_ORDER)
+        else:
+            model_find.say_count(actions, models, shown)
 drawer.draw(page, models)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.credentials import KeyStatus
+from lib.pricing import Price
 from lib.registry import Model
-from lib.ui.model_table import BLOCKED, OFF, STATUSES, USABLE, matches, moved, status
+from lib.ui.model_find import BLOCKED, GONE, KEYLESS, OFF, ON, SORTS, STATES, STATUSES, UNPRICED, USABLE, Wanted, status
+from lib.ui.model_table import moved
 from tests.ui.made import PROVIDER, model
-
-NO_FILTER: dict[str, list[str]] = {"providers": [], "statuses": [], "capabilities": []}
 
 
 def rows(count: int) -> list[Model]:
@@ -40,16 +41,62 @@ def test_a_state_is_one_of_the_words_the_filter_offers(one: Model, word: str) ->
 
 @pytest.mark.parametrize("search", ["", "claude", "CLAUDE anthropic", "  upstream  ", "anth"])
 def test_a_search_finds_names_whatever_their_case_and_order(search: str) -> None:
-    assert matches(model(), search=search, **NO_FILTER)
+    assert Wanted(search).found([model()])
 
 
 def test_every_filter_has_to_pass() -> None:
-    one = model()
-    assert not matches(one, search="claude gpt", **NO_FILTER)
-    assert matches(one, search="", providers=["anthropic"], statuses=[USABLE], capabilities=["tools", "streaming"])
-    assert not matches(one, search="", providers=["openai"], statuses=[], capabilities=[])
-    assert not matches(one, search="", providers=[], statuses=[OFF], capabilities=[])
-    assert not matches(one, search="", providers=[], statuses=[], capabilities=["tools", "vision"])
+    one = [model()]
+    assert not Wanted("claude gpt").found(one)
+    assert Wanted("", ["anthropic"], [USABLE], ["tools", "streaming"]).found(one)
+    assert not Wanted(providers=["openai"]).found(one)
+    assert not Wanted(states=[OFF]).found(one)
+    assert not Wanted(capabilities=["tools", "vision"]).found(one)
+    assert not Wanted(owners=["Mine"]).found(one)
+    assert Wanted(owners=["Mine"]).found([model(owner_id="me")])
+
+
+@pytest.mark.parametrize(
+    ("one", "states"),
+    [
+        (model(), {USABLE, ON}),
+        (model(is_active=False), {OFF}),
+        (model(is_available=False), {ON, BLOCKED, GONE}),
+        (model(provider=replace(PROVIDER, key=KeyStatus("missing"))), {ON, BLOCKED, KEYLESS}),
+        (model(provider=replace(PROVIDER, key=KeyStatus("unreadable"))), {ON, BLOCKED, KEYLESS}),
+        (model(price=None), {USABLE, ON, UNPRICED}),
+        (model(price=Price(source_detail="no price")), {USABLE, ON, UNPRICED}),
+        (model(price=Price(input=Decimal(0), output=Decimal(0))), {USABLE, ON}),
+    ],
+)
+def test_each_state_finds_the_models_that_are_in_it(one: Model, states: set[str]) -> None:
+    one = one if one.price is not None or UNPRICED in states else replace(one, price=Price(input=Decimal(1)))
+    assert {name for name in STATES if Wanted(states=[name]).found([one])} == states
+
+
+def test_any_of_several_states_will_do_and_unpriced_narrows_them() -> None:
+    on, off = model(id=1, price=None), model(id=2, is_active=False, price=None)
+    priced = model(id=3, price=Price(input=Decimal(1)))
+    assert Wanted(states=[ON, OFF]).found([on, off, priced]) == [on, off, priced]
+    assert Wanted(states=[ON, UNPRICED]).found([on, off, priced]) == [on]
+
+
+def test_a_sort_puts_the_unknown_last_and_leaves_equals_in_the_registrys_order() -> None:
+    cheap, dear = Price(input=Decimal("0.5"), output=Decimal(9)), Price(input=Decimal(2), output=Decimal(3))
+    some = [
+        model(id=1, display_name="b", price=None, context_window=None),
+        model(id=2, display_name="C", price=dear, context_window=10),
+        model(id=3, display_name="a", price=cheap, context_window=20),
+        model(id=4, display_name="A", price=cheap, context_window=20),
+    ]
+    found = {sort: [one.id for one in Wanted(sort=sort).found(some)] for sort in SORTS}
+    assert found == {
+        "By order": [1, 2, 3, 4],
+        "By name": [3, 4, 1, 2],
+        "By provider": [1, 2, 3, 4],
+        "By input price": [3, 4, 2, 1],
+        "By output price": [2, 3, 4, 1],
+        "By context": [3, 4, 2, 1],
+    }
 
 
 @settings(deadline=None)
