@@ -63,6 +63,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("OUTBOUND_ALLOW", None, "Comma-separated host:port places inside this network that calls may reach, such as an Ollama."),
     Setting("PROBE_BUDGET_USD", "0.50", "Most that asking blacklisted models again may cost a day; 0 switches it off."),
     Setting("REFRESH_MODELS", "daily", "Whether connected providers are asked for their models once a day: daily or off."),
+    Setting("CHECK_PRICES", "daily", "Whether prices are compared with the catalogue once a day, which changes none: daily or off."),
     Setting("LOG_LEVEL", "info", "Least severe log line written: debug, info, warning or error."),
 )
 _BY_NAME = {s.name: s for s in SETTINGS}
@@ -88,6 +89,7 @@ class Settings:
     outbound_allow: frozenset[tuple[str, int]] = frozenset()
     probe_budget_usd: Decimal = Decimal("0.50")
     refresh_models: bool = True
+    check_prices: bool = True
     log_level: str = "info"
     values: Mapping[str, SecretStr] = field(default_factory=dict)
     """Every setting given, by name; provider keys and base URLs are looked up here."""
@@ -159,6 +161,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         outbound_allow=_places(given.get("OUTBOUND_ALLOW", "")),
         probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
         refresh_models=_daily("REFRESH_MODELS", given.get("REFRESH_MODELS", "daily")),
+        check_prices=_daily("CHECK_PRICES", given.get("CHECK_PRICES", "daily")),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
     )

@@ -8,6 +8,7 @@ import click
 
 from lib.cli.model_files import export_models, import_models
 from lib.cli.output import emit, json_option, plain
+from lib.cli.prices import price, prices
 from lib.cli.refresh import refresh
 
 if TYPE_CHECKING:
@@ -204,6 +205,8 @@ def seed(as_json: bool) -> None:
 
 
 models.add_command(refresh)
+models.add_command(prices)
+models.add_command(price)
 
 
 def _switch(refs: tuple[str, ...], on: bool, as_json: bool) -> None:
