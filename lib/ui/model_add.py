@@ -14,6 +14,7 @@ from lib.registry import DraftModel, Provider
 from lib.registry.templates import TEMPLATES, Template
 from lib.services import TestResult
 from lib.services.model_desk import ModelDesk
+from lib.services.profile import ProfileDesk
 from lib.ui import format as fmt
 from lib.ui import model_fields
 from lib.ui.context import Page
@@ -22,30 +23,30 @@ _NEW = ""
 _TESTED = "model-add-tested"
 
 
-def dialog(page: Page, providers: Sequence[Provider]) -> None:
-    """Open the dialog that adds a model."""
+def dialog(page: Page, providers: Sequence[Provider], *, own: bool = False) -> None:
+    """Open the dialog that adds a model for everyone, or with ``own`` for the reader alone."""
 
-    @st.dialog("Add a model", position="right", width="medium", icon=":material/add:")
+    @st.dialog("Add a model of your own" if own else "Add a model", position="right", width="medium", icon=":material/add:")
     def draw() -> None:
-        form(page, providers)
+        form(page, providers, own=own)
 
     st.session_state.pop(_TESTED, None)
     draw()
 
 
-def form(page: Page, providers: Sequence[Provider]) -> None:
+def form(page: Page, providers: Sequence[Provider], *, own: bool = False) -> None:
     """Draw what there is to choose and to type, and do what its buttons say."""
     place = st.selectbox(
         "Template", range(len(TEMPLATES)), format_func=lambda n: TEMPLATES[n].name, index=len(TEMPLATES) - 1, key="add-template"
     )
     template = TEMPLATES[place]
-    provider = _provider(template, place, [p for p in providers if p.kind == template.kind and p.owner_id is None])
+    provider = _provider(template, place, [p for p in providers if p.kind == template.kind and _fits(p, own)])
     if template.note:
         st.caption(template.note)
     key = f"add-{place}-{provider.id if provider else 0}"
     fields, problems = model_fields.Fields(), dict[str, str]()
     with st.form(f"form-{key}", border=False, enter_to_submit=False):
-        typed = _where(fields, template, provider, key)
+        typed = _where(fields, template, provider, key, own)
         names = model_fields.names(fields, display_name=template.display_name, upstream_id=template.upstream_id, key=key)
         with st.expander("Limits, capabilities and price"):
             own_key = st.text_input(
@@ -69,7 +70,7 @@ def form(page: Page, providers: Sequence[Provider]) -> None:
     if own_key and own_key.strip():
         values["model_key"] = own_key.strip()
     draft = DraftModel(
-        slug=typed["slug"],
+        slug=typed["slug"] or (ProfileDesk(page.services, page.principal).free_slug(typed["provider_name"]) if own else ""),
         kind=template.kind,
         upstream_id=names["upstream_id"],
         values={name: value for name, value in values.items() if value is not None},
@@ -78,16 +79,24 @@ def form(page: Page, providers: Sequence[Provider]) -> None:
         base_url=typed["base_url"],
         settings=typed["settings"],
         price=price,
+        owner_id=page.principal.user_id if own else None,
     )
+    if own and provider is None and not typed["provider_name"].strip():
+        problems["provider_name"] = "Give it a name of your own, such as My server."
     if found := draft.problems() | problems:
         fields.tell(found)
         return
     try:
-        _test(page, draft, typed["api_key"]) if tested else _save(page, draft, typed["api_key"])
+        _test(page, draft, typed["api_key"]) if tested else _save(page, draft, typed["api_key"], only=typed["only"])
     except InvalidValue as error:
         fields.tell({error.field or "": str(error)})
     except ModeldeckError as error:
         fields.tell({"api_key": str(error)})
+
+
+def _fits(provider: Provider, own: bool) -> bool:
+    """Whether a model may be added at a provider: everyone's at everyone's, one's own also at a provider of one's own."""
+    return (provider.owner_id is not None or provider.unreachable is None) if own else provider.owner_id is None
 
 
 def _provider(template: Template, place: int, known: Sequence[Provider]) -> Provider | None:
@@ -98,10 +107,14 @@ def _provider(template: Template, place: int, known: Sequence[Provider]) -> Prov
         "Provider",
         options,
         index=len(options) - 1 if template.own else 0,
-        format_func=lambda slug: slugs[slug].display_name if slug in slugs else f"A new {KINDS[template.kind].label} provider",
+        format_func=lambda slug: _named(slugs[slug]) if slug in slugs else f"A new {KINDS[template.kind].label} provider",
         key=f"add-provider-{place}",
     )
     return slugs.get(chosen or _NEW)
+
+
+def _named(provider: Provider) -> str:
+    return f"{provider.display_name} (yours)" if provider.owner_id is not None else provider.display_name
 
 
 def _own_name(template: Template) -> str:
@@ -110,16 +123,17 @@ def _own_name(template: Template) -> str:
     return f"{KINDS[template.kind].label} 2"
 
 
-def _where(fields: model_fields.Fields, template: Template, provider: Provider | None, key: str) -> dict[str, Any]:
+def _where(fields: model_fields.Fields, template: Template, provider: Provider | None, key: str, own: bool) -> dict[str, Any]:
     """Draw what the provider still lacks, or all of it for a new one."""
     kind = KINDS[template.kind]
-    typed: dict[str, Any] = {"slug": "", "provider_name": "", "base_url": None, "settings": {}, "api_key": ""}
+    typed: dict[str, Any] = {"slug": "", "provider_name": "", "base_url": None, "settings": {}, "api_key": "", "only": False}
     if provider is None:
         with st.container(horizontal=True):
             typed["provider_name"] = st.text_input("Provider name", value=_own_name(template), key=f"{key}-pname")
-            typed["slug"] = st.text_input(
-                "Slug", value=template.slug, key=f"{key}-slug", help="Its short name in addresses and the command line."
-            )
+            if not own:
+                typed["slug"] = st.text_input(
+                    "Slug", value=template.slug, key=f"{key}-slug", help="Its short name in addresses and the command line."
+                )
         fields.beside("provider_name", "slug")
     if provider is None or provider.base_url is None:
         url = st.text_input(
@@ -130,30 +144,48 @@ def _where(fields: model_fields.Fields, template: Template, provider: Provider |
         )
         fields.beside("base_url")
         typed["base_url"] = (url or "").strip() or None
-    for name, label in kind.asks.items():
+    theirs = own and provider is not None and provider.owner_id is None
+    for name, label in () if theirs else kind.asks.items():
         before = str(provider.settings.get(name, "")) if provider else ""
         typed["settings"][name] = (st.text_input(label, value=before, key=f"{key}-{name}") or "").strip()
-    if provider is None or not provider.key.ready or provider.key.source == "none needed":
-        needed = kind.needs_key
-        typed["api_key"] = (
-            st.text_input(
-                "API key" if needed else "API key (only if your server asks for one)",
-                type="password",
-                autocomplete="new-password",
-                key=f"{key}-secret",
-                help="Stored encrypted when you save. It is never shown again, only its first and last characters.",
-            )
-            or ""
-        )
-    elif provider.key.preview:
-        st.caption(f"Uses the {fmt.literal(provider.display_name)} key `{provider.key.preview}`.")
+    if theirs and provider is not None:
+        typed["settings"] = {}
+    typed |= _key(provider, template, key, own)
     fields.beside("api_key")
     return typed
 
 
+def _key(provider: Provider | None, template: Template, key: str, own: bool) -> dict[str, Any]:
+    """Draw the key a model's calls would go with, or where to type one."""
+    stored = None if provider is None else provider.key_of_own if own else provider.key
+    shared = own and provider is not None and provider.owner_id is None
+    has = stored is not None and stored.ready and stored.source != "none needed"
+    if has and stored is not None and provider is not None and stored.preview:
+        st.caption(f"Uses {'your' if own else 'the'} {fmt.literal(provider.display_name)} key `{stored.preview}`.")
+    if has and not shared:
+        return {"api_key": ""}
+    needed = KINDS[template.kind].needs_key and not has
+    label = "API key" if needed else "API key (only if your server asks for one)"
+    typed = st.text_input(
+        "Another API key, for this model alone" if has else label,
+        type="password",
+        autocomplete="new-password",
+        key=f"{key}-secret",
+        help="Stored encrypted when you save. It is never shown again, only its first and last characters.",
+    )
+    only = has
+    if shared and not has and provider is not None:
+        only = st.checkbox(
+            "Use this key for this model alone",
+            key=f"{key}-only",
+            help=f"Otherwise it becomes your {provider.display_name} key, and everyone's models there are called with it too when you do.",
+        )
+    return {"api_key": typed or "", "only": only}
+
+
 def _test(page: Page, draft: DraftModel, api_key: str) -> None:
     with st.spinner(f"Asking {draft.target.display_name} for a few words…"):
-        result = ModelDesk(page.services, page.principal).test(draft, api_key)
+        result = ModelDesk(page.services, page.principal, own=draft.owner_id is not None).test(draft, api_key)
     st.session_state[_TESTED] = _mark(draft, api_key) if result.ok else None
     tell(result)
 
@@ -174,9 +206,9 @@ def tell(result: TestResult) -> None:
         st.caption(f"It answered: {fmt.literal(result.text[:120])}")
 
 
-def _save(page: Page, draft: DraftModel, api_key: str) -> None:
+def _save(page: Page, draft: DraftModel, api_key: str, *, only: bool) -> None:
     tested = st.session_state.get(_TESTED) == _mark(draft, api_key)
-    model = ModelDesk(page.services, page.principal).add(draft, api_key, tested=tested)
+    model = ModelDesk(page.services, page.principal, own=draft.owner_id is not None).add(draft, api_key, tested=tested, only=only)
     st.toast(f"{model.display_name} was added.", icon=":material/check:")
     st.rerun()
 

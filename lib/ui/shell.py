@@ -24,13 +24,17 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Try", "pages/play/playground.py", "Playground", ":material/forum:"),
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
+    ("Admin", "pages/admin/prices.py", "Prices", ":material/sell:"),
 )
 """Section, file, title and icon of each page, in the order of the sidebar; the first is the home page.
 
 Everybody may see the home page: a member sees their own calls there, and a newcomer the way to the first one.
 """
 
-TEAM_PAGES: tuple[tuple[str, str, str, str], ...] = (("Admin", "pages/admin/people.py", "People", ":material/group:"),)
+TEAM_PAGES: tuple[tuple[str, str, str, str], ...] = (
+    ("Admin", "pages/admin/people.py", "People", ":material/group:"),
+    ("You", "pages/play/profile.py", "Profile", ":material/account_circle:"),
+)
 """Pages of the modes in which a team signs in, as further rows of PAGES."""
 SETUP = setup_view.PAGE
 PLAYGROUND = "Playground"
