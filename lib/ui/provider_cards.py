@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import streamlit as st
 
 from lib.errors import ModeldeckError
 from lib.providers.catalog import KINDS
 from lib.registry import Model, Provider
+from lib.services.discovery import can_be_asked, is_connected
+from lib.store.runs import Run
+from lib.ui import discovery_view, keys
 from lib.ui import format as fmt
-from lib.ui import keys
 from lib.ui.context import Page
-
-
-def is_connected(provider: Provider, models: Sequence[Model]) -> bool:
-    """Whether the provider is set up here: it has a key, or needs none and is given an address or has a model on."""
-    if not _callable(provider) or not provider.is_active:
-        return False
-    if provider.key.source in ("stored", "environment", "unreadable"):
-        return True
-    return provider.key.source == "none needed" and (provider.own_base_url is not None or any(model.is_active for model in models))
 
 
 def _callable(provider: Provider) -> bool:
@@ -28,13 +22,13 @@ def _callable(provider: Provider) -> bool:
     return provider.info is not None
 
 
-def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
-    """Draw one card with its buttons."""
+def card(page: Page, provider: Provider, models: Sequence[Model], asked: Run | None = None) -> None:
+    """Draw one card with its buttons; ``asked`` is when its models were asked for last, and what came of it."""
     with st.container(border=True, height="stretch", key=f"provider-{provider.slug}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{provider.display_name}**", width="stretch")
             st.markdown(state(provider))
-        st.caption(facts(provider, models))
+        st.caption(facts(provider, models, asked, page.services.clock()))
         if not _callable(provider) or provider.kind == "demo":
             return
         with st.container(horizontal=True):
@@ -45,6 +39,8 @@ def card(page: Page, provider: Provider, models: Sequence[Model]) -> None:
             if st.button(label, key=f"connect-{provider.slug}", icon=":material/key:"):
                 st.session_state.pop(keys.TESTED, None)
                 keys.connect(page, provider)
+            if can_be_asked(provider) and is_connected(provider, models):
+                _offer_refresh(provider)
             if stored and st.button("Remove", key=f"remove-{provider.slug}", icon=":material/delete:", type="tertiary"):
                 _confirm_removal(page, provider)
             if not models and provider.slug != provider.kind:
@@ -72,8 +68,8 @@ def state(provider: Provider) -> str:
             return ":gray-badge[:material/key_off: No key]"
 
 
-def facts(provider: Provider, models: Sequence[Model]) -> str:
-    """Return the card's small print: the key's preview, the address and the models that are on."""
+def facts(provider: Provider, models: Sequence[Model], asked: Run | None = None, now: datetime | None = None) -> str:
+    """Return the card's small print: the key's preview, the address, the models that are on, and when they were asked for."""
     on = sum(1 for model in models if model.is_active)
     parts = []
     if provider.key.preview:
@@ -83,10 +79,18 @@ def facts(provider: Provider, models: Sequence[Model]) -> str:
     elif provider.kind != "demo":
         parts.append("no address yet")
     parts.append(f"{on} of {len(models)} models on" if models else "no models yet")
+    if asked is not None and now is not None:
+        parts.append(discovery_view.told(asked, now))
     lines = "  \n".join(parts)
     if provider.key.source == "unreadable":
         lines += f"  \n{provider.key.problem or 'The stored key cannot be read. Paste it again.'}"
     return lines
+
+
+def _offer_refresh(provider: Provider) -> None:
+    """Draw the button that asks this provider for its models."""
+    if st.button("Refresh", key=f"refresh-{provider.slug}", icon=":material/sync:", type="tertiary", help="Asks for its models."):
+        discovery_view.open_for([provider.slug])
 
 
 def _offer_deletion(page: Page, provider: Provider) -> None:

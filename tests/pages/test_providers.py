@@ -74,7 +74,7 @@ def test_a_stored_key_shows_its_preview_alone_and_can_be_replaced_or_removed(dec
     at = deck.open("providers")
     text = said(at, "anthropic")
     assert "Key stored" in text
-    assert text.endswith("Replace key\nRemove")
+    assert text.endswith("Replace key\nRefresh\nRemove")
     preview = deck.admin.provider("anthropic").key.preview
     assert preview
     assert f"`{preview}`" in text
@@ -100,7 +100,7 @@ def test_a_key_stored_under_another_encryption_key_is_told_and_the_page_still_wo
     text = said(at, "anthropic")
     assert "Key unreadable" in text
     assert "The stored key was encrypted under another ENCRYPTION_KEY." in text
-    assert text.endswith("Replace key\nRemove")
+    assert text.endswith("Replace key\nRefresh\nRemove")
     clean(at)
     deck.again(ENCRYPTION_KEY=FIRST)
     assert "Key stored" in said(deck.open("providers"), "anthropic")
