@@ -70,7 +70,7 @@ def open_adapter(
         timeout: seconds, or an httpx.Timeout, in place of the client's.
         options: what the wire format takes: ``include_usage`` (OpenAI-compatible), ``reasoning_summary``
             (responses), ``api_version`` (Azure, for addresses by deployment), ``default_max_tokens`` (Anthropic),
-            ``mission_id`` and ``model_field`` (MatchaAI), ``pace`` and ``sleep`` (demo).
+            ``mission_id`` and ``model_field`` (MatchaAI), ``pace``, ``sleep`` and ``recorded`` (demo).
 
     Raises ProviderError for an unknown kind, or an unusable address or key.
     """

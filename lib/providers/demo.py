@@ -55,6 +55,8 @@ _MIDDLES = (
     "Pick one of the other demo models to see how a rate limit, a timeout or a broken stream is shown.",
     "The stop button cuts the stream off, and the usage page then shows the call as cancelled.",
 )
+_OF_THE_LEDGER = (_MIDDLES[1], _MIDDLES[5])
+"""What is true only where calls are recorded."""
 _CLOSINGS = (
     "Add a provider's key on the Providers page to talk to a real model.",
     "When you are ready, paste a key and switch a real model on.",
@@ -78,8 +80,11 @@ class Demo:
     behaves, or ``request.extra["demo"]`` does: "rate-limit", "timeout" or "truncated".
     """
 
-    def __init__(self, kind: ProviderKind, *, pace: float = 1.0, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, kind: ProviderKind, *, pace: float = 1.0, sleep: Callable[[float], None] = time.sleep, recorded: bool = True
+    ) -> None:
         self._kind = kind
+        self._recorded = recorded
         self._pace = pace
         self._sleep = sleep
         self.endpoints = kind.endpoints
@@ -102,7 +107,7 @@ class Demo:
             raise self._refused(404, "model_not_found", f"The model {request.model} does not exist.")
         fails_as = request.extra.get("demo", _FAILS_AS.get(request.model))
         self._fail_before(fails_as)
-        answer = _Answer(request)
+        answer = _Answer(request, self._recorded)
         for n, piece in enumerate(answer.thoughts):
             self._wait(_WORD_SECONDS if n else _FIRST_TOKEN_SECONDS)
             yield ReasoningDelta(piece)
@@ -136,8 +141,9 @@ class Demo:
 class _Answer:
     """What the demo says to one request, drawn from the request itself."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, recorded: bool) -> None:
         self._request = request
+        self._middles = [said for said in _MIDDLES if recorded or said not in _OF_THE_LEDGER]
         choose = random.Random(hashlib.sha256(repr((request.system, request.messages)).encode()).digest())
         self.thoughts = _pieces(" ".join(choose.sample(_THOUGHTS, 2))) if request.model == REASONER else []
         self.calls = _calls(request)
@@ -151,7 +157,7 @@ class _Answer:
             self.words, self.reason = self.words[:room], "length"
 
     def _text(self, choose: random.Random) -> str:
-        sentences = [choose.choice(_OPENINGS), *choose.sample(_MIDDLES, choose.randint(2, 4)), choose.choice(_CLOSINGS)]
+        sentences = [choose.choice(_OPENINGS), *choose.sample(self._middles, choose.randint(2, 4)), choose.choice(_CLOSINGS)]
         if self._request.response_format not in (None, "text"):
             return json.dumps({"demo": True, "label": LABEL, "answer": " ".join(sentences)})
         asked = next((_words_of(m.parts) for m in reversed(self._request.messages) if m.role == "user"), "")

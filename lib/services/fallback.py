@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lib.access import LOCAL_ADMIN, Principal, Role
 from lib.registry import Model
 from lib.registry.fallback import fallback_default, fallback_model, fallback_models
+from lib.registry.seeding import DEMO_PRICE
 from lib.routing import Item, Router
 from lib.services.calls import ChatCall, candidate_of, check_call, routed_call
 from lib.services.reach import Reach
@@ -51,5 +52,7 @@ class Fallback:
         provider = model.provider
         key = self.settings.value(provider.info.key_env) if self.with_keys and provider.info and provider.info.key_env else None
         candidate = candidate_of(model, key, "system" if key else None, why="fallback without the database")
+        if candidate.kind == "demo":
+            candidate = replace(candidate, options={"recorded": False}, price=DEMO_PRICE)
         router = Router(Unrecorded(), None, Reach.of(self.settings).candidate)
         return router.stream(routed_call(LOCAL_ADMIN if self.with_keys else _STRANGER, call, (candidate,)))

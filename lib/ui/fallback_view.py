@@ -76,12 +76,15 @@ def _pick(desk: Fallback) -> Model:
         key="fallback-model",
     )
     st.session_state[CHOSEN] = st.query_params[CHOSEN] = key
-    others = [model for model in desk.models if not model.usable]
-    if others:
-        with st.expander(f"{len(others)} more built-in models, not usable at the moment", icon=":material/deployed_code:"):
-            st.dataframe(
-                {"Model": [label(model) for model in others], "Why not": [model.why_not for model in others]},
-                hide_index=True,
-                alt="Built-in models that cannot be used at the moment, and why",
+    others: dict[str, list[str]] = {}
+    for model in desk.models:
+        if model.why_not is not None:
+            others.setdefault(f"{model.provider.display_name}: {model.why_not[:1].lower()}{model.why_not[1:]}", []).append(
+                model.display_name
             )
+    if others:
+        with st.expander(
+            f"{sum(map(len, others.values()))} more built-in models, not usable at the moment", icon=":material/deployed_code:"
+        ):
+            st.markdown("\n".join(f"- **{literal(why)}** – {literal(', '.join(names))}" for why, names in others.items()))
     return usable[key]

@@ -82,10 +82,10 @@ def _draw(task: Task) -> None:
             numbered = f"**{place}.** " if len(task.steps) > 1 else ""
             st.markdown(f"{numbered}{literal(step.sentence)}")
             if step.commands:
-                st.code("\n".join(step.commands), language="sh")
+                st.code("\n".join(step.commands), language=None, wrap_lines=True)
             if step.sql:
                 sql = setup_sql()
                 with st.expander("The SQL to paste (supabase/setup.sql)", icon=":material/database:"):
-                    st.code(sql, language="sql", height=320)
+                    st.code(sql, language=None, wrap_lines=True, height=320)
                 st.download_button("Download setup.sql", sql, "setup.sql", "application/sql", icon=":material/download:", on_click="ignore")
     st.button("Check again", icon=":material/refresh:", type="primary", key="setup-check-again")

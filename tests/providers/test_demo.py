@@ -129,3 +129,10 @@ def test_it_breaks_off_in_the_middle_when_told_to(demo: ProviderAdapter, model: 
 def test_its_models_can_be_listed(demo: ProviderAdapter) -> None:
     assert [model.id for model in demo.models()] == ["demo-chat", "demo-reasoner", "demo-rate-limit", "demo-timeout", "demo-truncated"]
     assert all(model.display_name for model in demo.models())
+
+
+def test_where_nothing_is_recorded_it_does_not_speak_of_the_ledger() -> None:
+    for recorded in (True, False):
+        demo = open_adapter("demo", pace=0, recorded=recorded)
+        said = " ".join(demo.complete(ask(f"Question {n}"), CHAT).text for n in range(20))
+        assert ("ledger" in said, "usage page" in said) == (recorded, recorded)
