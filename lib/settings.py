@@ -11,6 +11,7 @@ from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import SecretStr
@@ -39,6 +40,12 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("SUPABASE_PUBLISHABLE_KEY", None, "Publishable key of the Supabase project.", alias="SUPABASE_ANON_KEY"),
     Setting("SUPABASE_SECRET_KEY", None, "Secret key of the Supabase project.", secret=True, alias="SUPABASE_SERVICE_ROLE_KEY"),
     Setting("ENCRYPTION_KEY", None, "Key that encrypts stored provider keys; embedded mode makes its own when unset.", secret=True),
+    Setting("OIDC_ISSUER", None, "Address of an OpenID provider for single sign-on next to passwords; needs DATABASE_URL and no Supabase."),
+    Setting("OIDC_CLIENT_ID", None, "What Modeldeck is called at that provider."),
+    Setting("OIDC_CLIENT_SECRET", None, "Secret of that client.", secret=True),
+    Setting("OIDC_NAME", "single sign-on", "What its button says after “Continue with”."),
+    Setting("OIDC_SCOPES", "openid email profile", "What the provider is asked for."),
+    Setting("OIDC_ALLOWED_DOMAINS", None, "Comma-separated e-mail domains whose people come in uninvited, as members."),
     Setting("PORT", "8501", "Port the server listens on."),
     Setting("MODELDECK_ALLOWED_HOSTS", None, "Comma-separated host names the server answers to besides loopback."),
     Setting("MODELDECK_TRUSTED_PROXIES", None, "Comma-separated addresses or networks of reverse proxies on other machines."),
@@ -73,6 +80,18 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 @dataclass(frozen=True)
+class SingleSignOn:
+    """The OpenID provider people may sign in with, and whom it may bring uninvited."""
+
+    issuer: str
+    client_id: str
+    client_secret: SecretStr
+    name: str
+    scopes: str
+    allowed_domains: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """What this process was told, validated; secrets stay wrapped so that no repr or log shows them."""
 
@@ -90,6 +109,7 @@ class Settings:
     probe_budget_usd: Decimal = Decimal("0.50")
     refresh_models: bool = True
     check_prices: bool = True
+    single_sign_on: SingleSignOn | None = None
     log_level: str = "info"
     values: Mapping[str, SecretStr] = field(default_factory=dict)
     """Every setting given, by name; provider keys and base URLs are looked up here."""
@@ -154,7 +174,9 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         analytics_url=SecretStr(_postgres_url("ANALYTICS_URL", given["ANALYTICS_URL"])) if "ANALYTICS_URL" in given else None,
         encryption_key=SecretStr(given["ENCRYPTION_KEY"]) if "ENCRYPTION_KEY" in given else None,
         port=_port(given.get("PORT", "8501")),
-        allowed_hosts=_hosts(given.get("MODELDECK_ALLOWED_HOSTS", "")),
+        allowed_hosts=_names(
+            "MODELDECK_ALLOWED_HOSTS", given.get("MODELDECK_ALLOWED_HOSTS", ""), "host names alone, such as deck.example.com"
+        ),
         trusted_proxies=_proxies(given.get("MODELDECK_TRUSTED_PROXIES", "")),
         require_subscription=_subscription(mode, given.get("REQUIRE_SUBSCRIPTION", "false")),
         learn_from_failures=_boolean("LEARN_FROM_FAILURES", given.get("LEARN_FROM_FAILURES", "true")),
@@ -162,6 +184,7 @@ def _build(given: Mapping[str, str], root: Path) -> Settings:
         probe_budget_usd=_dollars("PROBE_BUDGET_USD", given.get("PROBE_BUDGET_USD", "0.50")),
         refresh_models=_daily("REFRESH_MODELS", given.get("REFRESH_MODELS", "daily")),
         check_prices=_daily("CHECK_PRICES", given.get("CHECK_PRICES", "daily")),
+        single_sign_on=_single_sign_on(mode, given),
         log_level=_log_level(given.get("LOG_LEVEL", "info")),
         values={name: SecretStr(value) for name, value in given.items()},
     )
@@ -232,17 +255,49 @@ def _subscription(mode: Mode, text: str) -> bool:
     return required
 
 
+def _single_sign_on(mode: Mode, given: Mapping[str, str]) -> SingleSignOn | None:
+    named = [s.name for s in SETTINGS if s.name.startswith("OIDC_") and s.name in given]
+    if not named:
+        return None
+    if mode == "embedded":
+        raise SettingsError(f"{named[0]} is for people who sign in; set DATABASE_URL too, or remove {_and(named)}.")
+    if mode == "supabase":
+        raise SettingsError(f"With Supabase people sign in as its project says; set up other providers there and remove {_and(named)}.")
+    missing = [name for name in ("OIDC_ISSUER", "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET") if name not in given]
+    if missing:
+        verb = "is" if len(missing) == 1 else "are"
+        raise SettingsError(f"{named[0]} is set but {_and(missing)} {verb} not; set {_and(missing)} too, or remove {_and(named)}.")
+    issuer, scopes = given["OIDC_ISSUER"], given.get("OIDC_SCOPES", _BY_NAME["OIDC_SCOPES"].default or "")
+    if not secure_url(issuer) or set(issuer) & set("?#"):
+        raise SettingsError(f"OIDC_ISSUER must be an address that starts with https://, as the provider gives it, not {issuer!r}.")
+    if not {"openid", "email"} <= set(scopes.split()):
+        raise SettingsError("OIDC_SCOPES must name openid and email: people are known by their verified e-mail address.")
+    domains = _names("OIDC_ALLOWED_DOMAINS", given.get("OIDC_ALLOWED_DOMAINS", ""), "domains alone, such as example.com")
+    name, secret = given.get("OIDC_NAME", _BY_NAME["OIDC_NAME"].default or ""), SecretStr(given["OIDC_CLIENT_SECRET"])
+    return SingleSignOn(issuer, given["OIDC_CLIENT_ID"], secret, name, scopes, domains)
+
+
+def secure_url(url: str) -> bool:
+    """Whether nobody on the way can read what is sent to an address: https, or http that stays on this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in ("localhost", "127.0.0.1", "::1")))
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise SettingsError(f"PORT must be a whole number from 1 to 65535, not {text!r}.")
     return int(text)
 
 
-def _hosts(text: str) -> tuple[str, ...]:
+def _names(setting: str, text: str, wanted: str) -> tuple[str, ...]:
     names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
     for name in names:
         if not _HOST_NAME.fullmatch(name):
-            raise SettingsError(f"MODELDECK_ALLOWED_HOSTS lists host names alone, such as deck.example.com, not {name!r}.")
+            raise SettingsError(f"{setting} lists {wanted}, not {name!r}.")
     return names
 
 

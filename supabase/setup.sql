@@ -1241,6 +1241,37 @@ UPDATE rollup_state SET rebuild_from='1970-01-01 00:00:00+00', rebuild_done_to='
 
 UPDATE private.alembic_version SET version_num='0007' WHERE private.alembic_version.version_num = '0006';
 
+-- Made by `make migrations` from lib/store/migrations/versions/0008_identities.py; change that, not this file.
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'usage\_%\_now' LOOP
+    EXECUTE format('DROP VIEW public.%I', found.viewname);
+  END LOOP;
+END $do$;
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+      WHERE NOT tgisinternal AND starts_with(tgname, 'trg_') AND relnamespace = 'public'::regnamespace LOOP
+    EXECUTE format('DROP TRIGGER %I ON public.%I', found.tgname, found.relname);
+  END LOOP;
+END $do$;
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT schemaname, tablename, policyname FROM pg_policies WHERE starts_with(policyname, 'modeldeck_') LOOP
+    EXECUTE format('DROP POLICY %I ON %I.%I', found.policyname, found.schemaname, found.tablename);
+  END LOOP;
+END $do$;
+CREATE TABLE private.identities (
+    issuer TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    user_id UUID NOT NULL,
+    created_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT pk_identities PRIMARY KEY (issuer, subject),
+    CONSTRAINT uq_identities_user_id_issuer UNIQUE (user_id, issuer)
+);
+
+UPDATE private.alembic_version SET version_num='0008' WHERE private.alembic_version.version_num = '0007';
+
 -- Made by `make migrations` from lib/store/triggers*.py and supabase_*.py; change that, not this file.
 
 DO $do$ DECLARE found record; BEGIN
@@ -1420,13 +1451,13 @@ GRANT EXECUTE ON FUNCTION private.person(), private.has_role(text[]) TO authenti
 
 REVOKE ALL ON public.audit_log, public.comparisons, public.conversations, public.hint_events, public.instances, public.latency_edges, public.llm_messages, public.llm_model_prices, public.llm_models, public.llm_providers, public.llm_usage_log, public.model_compatibility_hints, public.profiles, public.rollup_state, public.sync_items, public.sync_runs, public.usage_by_key, public.usage_by_key_day, public.usage_by_model, public.usage_by_model_3h, public.usage_by_model_day, public.usage_by_model_source_day, public.usage_by_source, public.usage_by_source_3h, public.usage_by_source_day, public.usage_by_user, public.usage_by_user_day, public.usage_delta, public.usage_errors, public.usage_errors_3h, public.usage_errors_by_model, public.usage_errors_by_model_3h, public.usage_errors_by_model_day, public.usage_errors_day, public.usage_latency, public.usage_latency_3h, public.usage_latency_by_model, public.usage_latency_by_model_3h, public.usage_latency_by_model_day, public.usage_latency_day, public.usage_models, public.usage_users, public.votes, public.usage_by_source_now, public.usage_by_source_3h_now, public.usage_by_source_day_now, public.usage_by_key_now, public.usage_by_key_day_now, public.usage_by_model_now, public.usage_by_model_3h_now, public.usage_by_model_day_now, public.usage_by_user_now, public.usage_by_user_day_now, public.usage_by_model_source_day_now, public.usage_latency_now, public.usage_latency_3h_now, public.usage_latency_day_now, public.usage_latency_by_model_now, public.usage_latency_by_model_3h_now, public.usage_latency_by_model_day_now, public.usage_errors_now, public.usage_errors_3h_now, public.usage_errors_day_now, public.usage_errors_by_model_now, public.usage_errors_by_model_3h_now, public.usage_errors_by_model_day_now FROM public, anon, authenticated, service_role;
 
-REVOKE ALL ON private.accounts, private.api_tokens, private.credentials, private.encryption_keys, private.sessions, private.sign_in_failures, private.sign_in_links, private.alembic_version FROM public, anon, authenticated, service_role;
+REVOKE ALL ON private.accounts, private.api_tokens, private.credentials, private.encryption_keys, private.identities, private.sessions, private.sign_in_failures, private.sign_in_links, private.alembic_version FROM public, anon, authenticated, service_role;
 
 DO $do$ DECLARE found record; BEGIN
   FOR found IN SELECT s.oid::regclass AS name, t.relname AS numbered FROM pg_class AS s
       JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a' JOIN pg_class AS t ON t.oid = d.refobjid
       WHERE s.relkind = 'S' AND (t.relnamespace = 'public'::regnamespace AND t.relname = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_key,usage_by_key_day,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}')
-        OR t.relnamespace = 'private'::regnamespace AND t.relname = ANY ('{accounts,api_tokens,credentials,encryption_keys,sessions,sign_in_failures,sign_in_links,alembic_version}')) LOOP
+        OR t.relnamespace = 'private'::regnamespace AND t.relname = ANY ('{accounts,api_tokens,credentials,encryption_keys,identities,sessions,sign_in_failures,sign_in_links,alembic_version}')) LOOP
     EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM public, anon, authenticated, service_role', found.name);
     IF found.numbered = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_key,usage_by_key_day,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}') THEN
       EXECUTE format('GRANT USAGE ON SEQUENCE %s TO service_role', found.name);
@@ -1704,6 +1735,8 @@ ALTER TABLE private.api_tokens ENABLE ROW LEVEL SECURITY;
 ALTER TABLE private.credentials ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE private.encryption_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.identities ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE private.sessions ENABLE ROW LEVEL SECURITY;
 

@@ -20,6 +20,9 @@ SUPABASE = {
     "ENCRYPTION_KEY": "k",
 }
 
+TEAM = {"DATABASE_URL": POSTGRES, "ENCRYPTION_KEY": "k"}
+OIDC = {"OIDC_ISSUER": "https://id.example.com/", "OIDC_CLIENT_ID": "deck", "OIDC_CLIENT_SECRET": "oidc-CANARY"}
+
 
 def load(tmp_path: Path, **environ: str) -> Settings:
     return load_settings(environ, tmp_path)
@@ -78,6 +81,19 @@ def test_a_complete_supabase_configuration_is_that_mode_under_either_name_of_its
         ({"PORT": "84.5"}, ["PORT"]),
         ({"LEARN_FROM_FAILURES": "maybe"}, ["LEARN_FROM_FAILURES", "true or false"]),
         ({"MODELDECK_ALLOWED_HOSTS": "ok.example.com,https://deck.example.com"}, ["MODELDECK_ALLOWED_HOSTS", "deck.example.com"]),
+        ({"OIDC_ISSUER": "https://id.example.com"}, ["OIDC_ISSUER", "set DATABASE_URL too"]),
+        ({**SUPABASE, "OIDC_NAME": "Corp"}, ["Supabase", "remove OIDC_NAME"]),
+        (
+            {**TEAM, "OIDC_ALLOWED_DOMAINS": "a.example"},
+            ["OIDC_ALLOWED_DOMAINS", "OIDC_ISSUER, OIDC_CLIENT_ID and OIDC_CLIENT_SECRET are not"],
+        ),
+        ({**TEAM, **OIDC, "OIDC_CLIENT_SECRET": " "}, ["OIDC_CLIENT_SECRET is not", "or remove OIDC_ISSUER and OIDC_CLIENT_ID"]),
+        ({**TEAM, **OIDC, "OIDC_ISSUER": "http://id.example.com"}, ["OIDC_ISSUER", "https://"]),
+        ({**TEAM, **OIDC, "OIDC_ISSUER": "https://id.example.com?x"}, ["OIDC_ISSUER", "https://"]),
+        ({**TEAM, **OIDC, "OIDC_ISSUER": "http://[", "OIDC_NAME": "x"}, ["OIDC_ISSUER", "https://"]),
+        ({**TEAM, **OIDC, "OIDC_SCOPES": "openid profile"}, ["OIDC_SCOPES", "email"]),
+        ({**TEAM, **OIDC, "OIDC_ALLOWED_DOMAINS": "ada@a.example"}, ["OIDC_ALLOWED_DOMAINS", "example.com"]),
+        ({**TEAM, **OIDC, "OIDC_ALLOWED_DOMAINS": "*"}, ["OIDC_ALLOWED_DOMAINS"]),
         ({"MODELDECK_ALLOWED_HOSTS": "*"}, ["MODELDECK_ALLOWED_HOSTS"]),
         ({"MODELDECK_ALLOWED_HOSTS": "deck.example.com:8443"}, ["MODELDECK_ALLOWED_HOSTS"]),
         ({"MODELDECK_TRUSTED_PROXIES": "*"}, ["MODELDECK_TRUSTED_PROXIES"]),
@@ -166,7 +182,7 @@ def test_the_passed_environ_is_the_only_one_read(tmp_path: Path, monkeypatch: py
 
 
 def test_no_way_of_printing_the_settings_shows_a_secret(tmp_path: Path) -> None:
-    secrets = {s.name: f"CANARY-{s.name}" for s in SETTINGS if s.secret and not s.name.endswith("_URL")}
+    secrets = {s.name: f"CANARY-{s.name}" for s in SETTINGS if s.secret and not s.name.endswith("_URL") and not s.name.startswith("OIDC_")}
     settings = load(tmp_path, **(SUPABASE | secrets | {"ANALYTICS_URL": POSTGRES}))
     for text in (repr(settings), str(settings), f"{settings}", repr(vars(settings)), str(settings.values)):
         assert "CANARY" not in text
@@ -198,3 +214,13 @@ def test_every_setting_is_described_for_its_reader(setting: object) -> None:
     assert isinstance(setting, Setting)
     assert setting.name == setting.name.upper()
     assert setting.help.endswith(".") and setting.help[0].isupper()
+
+
+def test_single_sign_on_is_read_whole_and_its_secret_stays_wrapped(tmp_path: Path) -> None:
+    assert load(tmp_path, **TEAM).single_sign_on is None
+    settings = load(tmp_path, **TEAM, **OIDC, OIDC_ALLOWED_DOMAINS="A.example, b.example")
+    found = settings.single_sign_on
+    assert found is not None
+    assert (found.issuer, found.name, found.allowed_domains) == ("https://id.example.com/", "single sign-on", ("a.example", "b.example"))
+    assert "oidc-CANARY" not in repr(settings) and "oidc-CANARY" in settings.secrets
+    assert load(tmp_path, **TEAM, **OIDC | {"OIDC_ISSUER": "http://127.0.0.1:9"}).single_sign_on is not None

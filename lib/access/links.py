@@ -23,7 +23,7 @@ GONE = "This link has been used or is too old. Ask an admin for a new one."
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link to hand to one person; ``token`` is shown once and kept nowhere."""
+    """A link to hand to one person; ``token`` is shown once and kept nowhere, and empty where Supabase mails the link itself."""
 
     email: str
     purpose: Purpose
@@ -32,8 +32,8 @@ class Link:
 
     @property
     def path(self) -> str:
-        """What follows the server's address."""
-        return f"{PATH}?token={self.token}"
+        """What follows the server's address; empty where there is nothing to hand over."""
+        return "" if not self.token else f"{PATH}?token={self.token}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from lib.access import sessions
 from lib.access.links import Link, Purpose, make_link
 from lib.access.roles import Role
 from lib.errors import InvalidValue, NotFound
-from lib.store.account_tables import accounts, sign_in_links
+from lib.store.account_tables import accounts, identities, sign_in_links
 from lib.store.audit import append_audit, append_entry, lock_audit
 from lib.store.base import Actor
 from lib.store.engine import writing
@@ -30,7 +30,7 @@ _LONGEST_EMAIL = 254
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """One person of the team; ``state`` is "invited" until a password was set."""
+    """One person of the team; ``state`` is "invited" until they set a password or came in by single sign-on."""
 
     user_id: str
     email: str
@@ -54,51 +54,58 @@ class People:
     clock: Callable[[], datetime]
 
     @property
-    def invites(self) -> bool:
-        """Whether links are made here with which people set their passwords."""
+    def makes_links(self) -> bool:
+        """Whether links are made here with which people set their passwords; otherwise they are sent mails."""
         return True
+
+    @property
+    def _query(self) -> sa.Select[Any]:
+        """What is read of a person."""
+        return _QUERY
 
     def list(self) -> list[Person]:
         """Return everybody with an e-mail address, the active first, then by address."""
-        query = _QUERY.where(profiles.c.email.is_not(None)).order_by(profiles.c.is_active.desc(), profiles.c.email)
+        query = self._query.where(profiles.c.email.is_not(None)).order_by(profiles.c.is_active.desc(), profiles.c.email)
         with store_faults(), self.engine.connect() as connection:
             return [_person(row) for row in _rows(connection, query)]
 
     def get(self, email: str) -> Person:
         """Return the person with this address; raises NotFound, or InvalidValue for what is no address."""
         with store_faults(), self.engine.connect() as connection:
-            return _by_email(connection, normal_email(email))
+            return self._by_email(connection, normal_email(email))
 
-    def invite(self, email: str, role: Role, actor: Actor) -> Link:
+    def invite(self, email: str, role: Role, actor: Actor, origin: str = "") -> Link:
         """Add a person and return the link with which they set a password; one not used yet is replaced.
 
-        Raises InvalidValue for a malformed address or one that already signs in.
+        ``origin`` is this server's address, where a mail has to lead to it. Raises InvalidValue for a malformed address or
+        one that already signs in.
         """
         address, now = normal_email(email), self.clock()
         with store_faults(), writing(self.engine).begin() as connection:
             lock_audit(connection)
-            row = next(_rows(connection, _QUERY.where(profiles.c.email == address)), None)
-            if row is not None and (row["password_hash"] is not None or not row["is_active"]):
-                what = "signs in already" if row["is_active"] else "has an account that is switched off"
-                raise InvalidValue(f"{address} {what}.", field="email")
+            row = self._invitable(connection, address)
             user_id = row["user_id"] if row is not None else str(uuid4())
             if row is None:
-                _add(connection, user_id, address, role, actor, now)
+                add_person(connection, user_id, address, role, actor, now)
             elif row["role"] != role:
-                _change(connection, user_id, {"role": str(role)}, actor, now)
+                change_person(connection, user_id, {"role": str(role)}, actor, now)
             link = make_link(connection, user_id, address, "invite", actor.name, now)
             append_entry(connection, now, actor, "account.invite", "profiles", user_id, None, {"email": address, "role": str(role)})
             return link
 
     def reset(self, email: str, actor: Actor) -> Link:
-        """Return a link with which a person sets a new password; the old one works until then."""
+        """Return a link with which a person sets a new password; the old one works until then.
+
+        Single sign-on knows them by their e-mail address again the next time, as if it were the first.
+        """
         address, now = normal_email(email), self.clock()
         with store_faults(), writing(self.engine).begin() as connection:
             lock_audit(connection)
-            person = _by_email(connection, address)
+            person = self._by_email(connection, address)
             if not person.is_active:
                 raise InvalidValue(f"{address} is switched off. Switch the account on first.", field="email")
             purpose: Purpose = "reset" if person.state == "joined" else "invite"
+            connection.execute(sa.delete(identities).where(identities.c.user_id == person.user_id))
             link = make_link(connection, person.user_id, address, purpose, actor.name, now)
             append_entry(connection, now, actor, "account.reset_link", "profiles", person.user_id, None, {"email": address})
             return link
@@ -135,13 +142,32 @@ class People:
         address, now = normal_email(email), self.clock()
         with store_faults(), writing(self.engine).begin() as connection:
             lock_audit(connection)
-            person = _by_email(connection, address)
-            if keep_admin and person.role is Role.ADMIN and person.is_active and not _other_admins(connection, person.user_id):
+            person = self._by_email(connection, address)
+            if keep_admin and person.role is Role.ADMIN and person.is_active and not self._other_admins(connection, person.user_id):
                 raise InvalidValue(LAST_ADMIN, field="role")
-            _change(connection, person.user_id, values, actor, now)
+            change_person(connection, person.user_id, values, actor, now)
             if values.get("is_active") is False:
                 sessions.end_all(connection, person.user_id, now)
-            return _by_email(connection, address)
+            return self._by_email(connection, address)
+
+    def _invitable(self, connection: Connection, address: str) -> dict[str, Any] | None:
+        """Return the row of somebody who was invited before, None for somebody new; raises InvalidValue for anybody else."""
+        row = next(_rows(connection, self._query.where(profiles.c.email == address)), None)
+        if row is not None and (_joined(row) or not row["is_active"]):
+            what = "signs in already" if row["is_active"] else "has an account that is switched off"
+            raise InvalidValue(f"{address} {what}.", field="email")
+        return row
+
+    def _by_email(self, connection: Connection, address: str) -> Person:
+        row = next(_rows(connection, self._query.where(profiles.c.email == address)), None)
+        if row is None:
+            raise NotFound(f"Nobody here has the e-mail address {address}.")
+        return _person(row)
+
+    def _other_admins(self, connection: Connection, user_id: str) -> bool:
+        """Whether an admin who can sign in is left; the caller holds the audit lock, so no two changes decide this at once."""
+        query = self._query.where(profiles.c.role == str(Role.ADMIN), profiles.c.is_active, profiles.c.user_id != user_id)
+        return any(_person(row).state == "joined" for row in _rows(connection, query))
 
 
 def normal_email(email: str) -> str:
@@ -152,21 +178,16 @@ def normal_email(email: str) -> str:
     return address
 
 
-def _by_email(connection: Connection, address: str) -> Person:
-    row = next(_rows(connection, _QUERY.where(profiles.c.email == address)), None)
-    if row is None:
-        raise NotFound(f"Nobody here has the e-mail address {address}.")
-    return _person(row)
-
-
-def _add(connection: Connection, user_id: str, address: str, role: Role, actor: Actor, now: datetime) -> None:
+def add_person(connection: Connection, user_id: str, address: str, role: Role, actor: Actor, now: datetime) -> None:
+    """Add somebody who has no way to sign in yet, within a transaction."""
     values = {"user_id": user_id, "email": address, "role": str(role), "created_at": now, "updated_at": now}
     row = next(_rows(connection, sa.insert(profiles).values(values).returning(profiles)))
     connection.execute(sa.insert(accounts).values(user_id=user_id, created_at=now, updated_at=now))
     append_audit(connection, now, actor, "insert", profiles, None, row)
 
 
-def _change(connection: Connection, user_id: str, values: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+def change_person(connection: Connection, user_id: str, values: Mapping[str, Any], actor: Actor, now: datetime) -> None:
+    """Change a profile and say so in the audit log, within a transaction."""
     which = profiles.c.user_id == user_id
     before = next(_rows(connection, sa.select(profiles).where(which)))
     change = sa.update(profiles).where(which).values(**values, updated_at=now, version=profiles.c.version + 1)
@@ -174,25 +195,23 @@ def _change(connection: Connection, user_id: str, values: Mapping[str, Any], act
     append_audit(connection, now, actor, "update", profiles, before, after)
 
 
-def _other_admins(connection: Connection, user_id: str) -> bool:
-    """Whether an admin who can sign in is left; the caller holds the audit lock, so no two changes decide this at once."""
-    query = _QUERY.where(profiles.c.role == str(Role.ADMIN), profiles.c.is_active, profiles.c.user_id != user_id)
-    return any(_person(row).state == "joined" for row in _rows(connection, query))
-
-
 def _rows(connection: Connection, statement: sa.Executable) -> Iterator[dict[str, Any]]:
     return (dict(row) for row in connection.execute(statement).mappings().all())
 
 
+def _joined(row: Mapping[str, Any]) -> bool:
+    """Whether somebody has a way to sign in: a password, single sign-on, or an account kept elsewhere."""
+    return not row.get("pending") and (row["account"] is None or row["password_hash"] is not None or row["linked"])
+
+
 def _person(row: Mapping[str, Any]) -> Person:
-    pending = row["account"] is not None and row["password_hash"] is None
     return Person(
         user_id=row["user_id"],
         email=row["email"],
         display_name=row["display_name"],
         role=Role(row["role"]),
         is_active=row["is_active"],
-        state="invited" if pending else "joined",
+        state="joined" if _joined(row) else "invited",
         has_subscription=row["has_subscription"],
         is_trial=row["is_trial"],
         expiry_date=row["expiry_date"],
@@ -207,6 +226,7 @@ _QUERY = (
         profiles,
         accounts.c.user_id.label("account"),
         accounts.c.password_hash,
+        sa.exists().where(identities.c.user_id == profiles.c.user_id).label("linked"),
         sa.select(sa.func.max(sign_in_links.c.expires_at))
         .where(sign_in_links.c.user_id == profiles.c.user_id, sign_in_links.c.used_at.is_(None))
         .scalar_subquery()

@@ -9,8 +9,8 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from lib.access import sessions as session_rows
 from lib.access import throttle
+from lib.access.flows import Begun, Finished, Flows
 from lib.access.people import normal_email
 from lib.access.refusals import SWITCHED_OFF, TAKEN, WAY_OFF, WRONG, WRONG_CODE
 from lib.access.sessions import hashed, new_token
@@ -31,29 +32,9 @@ from lib.store.rest_faults import SESSION_OVER
 from lib.store.schema import profiles, sessions
 from lib.store.supabase import Project
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-"""Whose a sign-in is that has begun and is not through: no profile has this id, so it admits to nothing."""
-FLOW = timedelta(hours=1)
-"""How long a begun sign-in may take; Supabase's own links live as long."""
 _EARLY_S = 60
 """Seconds before its end from which an access token counts as over."""
 _STRIPES, _KEPT = 64, 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A sign-in that goes on elsewhere: the secret for the browser's state cookie, and where to go next, if anywhere."""
-
-    state: str
-    url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A sign-in that came back: the new session's token, and the page that was asked for before."""
-
-    token: str
-    onward: str
 
 
 class SupabaseAccounts:
@@ -64,6 +45,7 @@ class SupabaseAccounts:
         self._engine = engine
         self._vault = vault
         self._clock = clock
+        self._flows = Flows(engine, vault, clock)
         self._locks = [threading.Lock() for _ in range(_STRIPES)]
         self._fresh: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._providers: tuple[float, tuple[str, ...]] = (0.0, ())
@@ -82,13 +64,13 @@ class SupabaseAccounts:
                 self.auth.send_link(known, redirect_to, _challenge(verifier))
         except SignInRefused:
             get_logger("access").warning("sign_in.no_link", address=address)
-        return self._begin({"verifier": verifier, "onward": onward, "email": known})
+        return Begun(self._flows.begin({"verifier": verifier, "onward": onward, "email": known}))
 
     def by_code(self, state: str | None, code: str, address: str) -> Finished:
         """Sign in by the code of a mail that this browser asked for."""
-        flow = self._flow(state)
+        flow = self._flows.read(state)
         token = self._counted(flow["email"], address, lambda email: self.auth.by_code(email, code.strip()[:20]), WRONG_CODE)
-        self._forget(state)
+        self._flows.forget(state)
         return Finished(token, flow["onward"])
 
     def begin(self, provider: str, address: str, redirect_to: str, onward: str) -> Begun:
@@ -98,14 +80,13 @@ class SupabaseAccounts:
         now, verifier = self._clock(), secrets.token_urlsafe(48)
         with store_faults(), writing(self._engine).begin() as connection:
             throttle.count_try(connection, (f"flow:{address}",), now)
-        begun = self._begin({"verifier": verifier, "onward": onward, "email": ""})
-        return Begun(begun.state, self.auth.authorize_url(provider, redirect_to, _challenge(verifier)))
+        state = self._flows.begin({"verifier": verifier, "onward": onward, "email": ""})
+        return Begun(state, self.auth.authorize_url(provider, redirect_to, _challenge(verifier)))
 
-    def finish(self, state: str | None, code: str) -> Finished:
+    def finish(self, state: str | None, returned: Mapping[str, str]) -> Finished:
         """Sign in by what a link or another provider brought back to the browser that began it."""
-        flow = self._flow(state)
-        self._forget(state)  # a code is tried once
-        return Finished(self._start(self.auth.by_exchange(code, flow["verifier"])), flow["onward"])
+        flow = self._flows.take(state)  # a code is tried once
+        return Finished(self._start(self.auth.by_exchange(returned.get("code", ""), flow["verifier"])), flow["onward"])
 
     def providers(self) -> tuple[str, ...]:
         """Return the other providers people may sign in with, as they were within the last minute; none when Supabase is away."""
@@ -216,34 +197,6 @@ class SupabaseAccounts:
         if "supabase" not in data:
             raise SignInRequired(SESSION_OVER)
         return Tokens(**json.loads(self._vault.open(data["supabase"], ("sessions", key))))
-
-    def _begin(self, flow: Mapping[str, str]) -> Begun:
-        """Keep what a begun sign-in needs on this side; the browser gets only a secret to find it by."""
-        state, now = new_token(), self._clock()
-        values = {"id_hash": hashed(state), "user_id": NOBODY, "created_at": now, "expires_at": now + FLOW, "last_seen_at": now}
-        sealed = {"flow": self._vault.seal(json.dumps(dict(flow)), ("flows", hashed(state)))}
-        with store_faults(), writing(self._engine).begin() as connection:
-            connection.execute(sa.delete(sessions).where(sessions.c.expires_at <= now))
-            connection.execute(sa.insert(sessions).values(**values, data=sealed))
-        return Begun(state)
-
-    def _flow(self, state: str | None) -> dict[str, str]:
-        query = sa.select(sessions.c.data).where(
-            sessions.c.id_hash == hashed(state or ""), sessions.c.user_id == NOBODY, sessions.c.expires_at > self._clock()
-        )
-        with store_faults(), self._engine.connect() as connection:
-            data = connection.scalar(query)
-        if not data:
-            raise SignInRefused(WRONG_CODE)
-        try:
-            found: dict[str, str] = json.loads(self._vault.open(data["flow"], ("flows", hashed(state or ""))))
-        except WrongEncryptionKey:
-            raise SignInRefused(WRONG_CODE) from None
-        return found
-
-    def _forget(self, state: str | None) -> None:
-        with store_faults(), writing(self._engine).begin() as connection:
-            connection.execute(sa.delete(sessions).where(sessions.c.id_hash == hashed(state or ""), sessions.c.user_id == NOBODY))
 
 
 def ensure_profile(connection: Connection, user_id: str, email: str, now: datetime) -> None:

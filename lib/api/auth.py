@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from lib.access.links import PATH
 from lib.access.refusals import TOO_OFTEN
-from lib.api import auth_supabase
+from lib.api import auth_elsewhere, auth_supabase
 from lib.api.answers import error_answer
 from lib.api.forms import COOKIE, Form
 from lib.api.leading import PROBLEMS, back, local_path, onward, problem_of, signed_in
@@ -57,6 +57,7 @@ ACTIONS: Mapping[str, Callable[[Services, Form], Response]] = {
     "sign-in": sign_in,
     "join": join,
     "sign-out": sign_out,
+    **auth_elsewhere.ACTIONS,
     **auth_supabase.ACTIONS,
 }
 
@@ -75,7 +76,7 @@ def carry_out(action: str, get_services: Callable[[], Services], form: Form) -> 
         services = get_services()
         if services.settings.mode == "embedded":
             return error_answer(404, "not_found", "The embedded mode has no accounts: it serves the person at this machine.")
-        if action in ELSEWHERE[services.settings.mode]:
+        if action in ELSEWHERE[services.settings.mode] or (action in auth_elsewhere.ACTIONS and services.elsewhere is None):
             return error_answer(404, "not_found", "People of this server sign in another way; its sign-in page shows how.")
         return ACTIONS[action](services, form)
     except StoreUnavailable as error:

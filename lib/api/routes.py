@@ -99,7 +99,7 @@ def sign_in_by_code(get_services: GetServices, request: Request) -> Response:
 
 
 def sign_in_elsewhere(get_services: GetServices, request: Request) -> Response:
-    """Lead on to another provider that the Supabase project lets people sign in with."""
+    """Lead on to another provider: one that the Supabase project offers, or the server's own single sign-on."""
     return auth.carry_out("oauth", get_services, query_form(request))
 
 
@@ -157,12 +157,14 @@ ROUTES: tuple[Endpoint, ...] = (
     Endpoint(
         "GET",
         "/api/auth/oauth",
-        "Supabase: begin to sign in with another provider.",
+        "Begin to sign in with another provider: Supabase's, or single sign-on.",
         sign_in_elsewhere,
         _LED_ON,
         query=("provider", "next"),
     ),
-    Endpoint("GET", "/api/auth/callback", "Supabase: where links and other providers lead back to.", come_back, _LED_ON, query=("code",)),
+    Endpoint(
+        "GET", "/api/auth/callback", "Where mailed links and other providers lead back to.", come_back, _LED_ON, query=("code", "state")
+    ),
     Endpoint("GET", "/openapi.json", "This description.", openapi, {200: ("An OpenAPI 3.1 document.", {"type": "object"})}),
 )
 

@@ -49,7 +49,7 @@ def grant_admin(email: str, as_json: bool) -> None:
 @click.option("--role", type=_ROLES, default="member", show_default=True, help="What they may do.")
 @json_option
 def invite(email: str, role: str, as_json: bool) -> None:
-    """Add EMAIL and print the link with which they set a password; an earlier invitation stops working."""
+    """Add EMAIL and print the link with which they set a password, or have Supabase send it; an earlier link stops working."""
     from lib.access import Role
     from lib.cli.session import session
 
@@ -57,7 +57,8 @@ def invite(email: str, role: str, as_json: bool) -> None:
         people = opened.services.people(opened.principal)
         link = people.invite(email, Role(role), opened.actor)
         person = people.get(email)
-    emit(as_json, _document(person) | _link(link), [f"{person.email} is invited as {person.role}.", *_handed(link)])
+    handed = _handed(link) or ["Supabase is sending them a mail."]
+    emit(as_json, _document(person) | _link(link), [f"{person.email} is invited as {person.role}.", *handed])
 
 
 @access.command()
@@ -117,14 +118,15 @@ def _state(person: Person) -> str:
 
 
 def _handed(link: Link | None) -> list[str]:
-    if link is None:
+    if link is None or not link.path:
         return []
     until = link.expires_at.strftime("%Y-%m-%d %H:%M UTC")
     return [f"Hand them this link, put behind your server's address; it works once, until {until}:", link.path]
 
 
 def _link(link: Link | None) -> dict[str, Any]:
-    return {"link": link.path if link else None, "link_expires_at": link.expires_at.isoformat() if link else None}
+    handed = link if link is not None and link.path else None
+    return {"link": handed.path if handed else None, "link_expires_at": handed.expires_at.isoformat() if handed else None}
 
 
 def _document(person: Person) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from sqlalchemy.engine import Engine
@@ -25,6 +25,7 @@ from lib.routing.compatibility import Compatibility
 from lib.routing.recovery import LOOK_EVERY_S, Recovery
 from lib.services.calls import ChatCall, candidate_of, check_call, fallbacks, routed_call
 from lib.services.compatibility import HintDesk, preparer
+from lib.services.elsewhere import Elsewhere, open_oidc
 from lib.services.holders import holder_of, where_to_paste
 from lib.services.key_trial import TestResult, try_key
 from lib.services.reach import Reach
@@ -36,6 +37,9 @@ from lib.store.engine import open_engine
 from lib.store.fold import BATCH, fold_once
 from lib.store.sql import SqlStore, utc_now
 from lib.usage import Heartbeat, Ledger
+
+if TYPE_CHECKING:
+    from lib.access.oidc import OidcAccounts
 
 _SYSTEM = Principal("", "Modeldeck", Role.ADMIN)
 _PROFILES = "profiles"
@@ -59,6 +63,7 @@ class Services:
     clock: Callable[[], datetime] = utc_now
     origin: str = "page"
     supabase: SupabaseParts | None = None
+    oidc: OidcAccounts | None = None
 
     def store(self, principal: Principal) -> Store:
         """Return the tables as this principal may use them: in the Supabase mode under their own token."""
@@ -76,6 +81,11 @@ class Services:
     def accounts(self) -> Accounts:
         """Signing in by password, in the mode with built-in accounts."""
         return Accounts(self.engine, self.clock)
+
+    @property
+    def elsewhere(self) -> Elsewhere | None:
+        """Where people may sign in besides here, if anywhere."""
+        return self.supabase.accounts if self.supabase else self.oidc
 
     def sign_in(self, email: str, password: str, address: str) -> str:
         """Return a new session's token; raises SignInRefused or TooManyAttempts with the sentence to show."""
@@ -238,6 +248,8 @@ class Services:
         close_shared_client()
         if self.supabase:
             self.supabase.close()
+        if self.oidc:
+            self.oidc.close()
         self.engine.dispose()
         self.analytics_engine.dispose()
 
@@ -303,9 +315,8 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
         probes = Heartbeat([recovery.run], interval=LOOK_EVERY_S)
         beat = Heartbeat(chores)
         supabase = open_supabase(settings, engine, keys, clock) if settings.mode == "supabase" else None
-        services = Services(
-            settings, engine, remembering(analytics_engine), keys, ledger, router, beat, recovery, probes, clock, origin, supabase
-        )
+        analytics, oidc = remembering(analytics_engine), open_oidc(settings, engine, keys, clock)
+        services = Services(settings, engine, analytics, keys, ledger, router, beat, recovery, probes, clock, origin, supabase, oidc)
         _seed_when_empty(services)
         ledger.register(__version__)
         ledger.mark_interrupted()

@@ -18,6 +18,7 @@ from lib.store.base import Store
 if TYPE_CHECKING:
     from lib.access import People
     from lib.access.supabase import SupabaseAccounts
+    from lib.access.supabase_admin import SupabaseAdmin
     from lib.store.supabase import Project
 
 
@@ -27,6 +28,7 @@ class SupabaseParts:
 
     project: Project
     accounts: SupabaseAccounts
+    admin: SupabaseAdmin
     engine: Engine
     clock: Callable[[], datetime]
 
@@ -40,7 +42,7 @@ class SupabaseParts:
         """Return the project's people."""
         from lib.access.supabase_people import SupabasePeople
 
-        return SupabasePeople(self.engine, self.clock)
+        return SupabasePeople(self.engine, self.clock, self.admin)
 
     def close(self) -> None:
         """Let go of the project's connections."""
@@ -50,10 +52,12 @@ class SupabaseParts:
 def open_supabase(settings: Settings, engine: Engine, keys: KeyRing, clock: Callable[[], datetime]) -> SupabaseParts:
     """Return the parts for the project that the settings name; nothing is asked of it yet."""
     from lib.access.supabase import SupabaseAccounts
+    from lib.access.supabase_admin import SupabaseAdmin
     from lib.store.supabase import Project
 
-    url, key = settings.value("SUPABASE_URL"), settings.value("SUPABASE_PUBLISHABLE_KEY")
-    if url is None or key is None:
-        raise SettingsError("Set SUPABASE_URL and SUPABASE_PUBLISHABLE_KEY to use Supabase.")
+    url, key, secret = (settings.value(f"SUPABASE_{name}") for name in ("URL", "PUBLISHABLE_KEY", "SECRET_KEY"))
+    if url is None or key is None or secret is None:
+        raise SettingsError("Set SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY to use Supabase.")
     project = Project(url.get_secret_value(), key.get_secret_value())
-    return SupabaseParts(project, SupabaseAccounts(project, engine, keys.vault, clock), engine, clock)
+    accounts = SupabaseAccounts(project, engine, keys.vault, clock)
+    return SupabaseParts(project, accounts, SupabaseAdmin(project, secret), engine, clock)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, Index, Table, Text, UniqueConstraint
 
 from lib.store.schema import PRIVATE, metadata
 from lib.store.types import BigId, Timestamp, UuidText
@@ -19,6 +19,18 @@ accounts = Table(
     Column("updated_at", Timestamp, nullable=False),
     schema=PRIVATE,
 )
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("issuer", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", UuidText, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    UniqueConstraint("user_id", "issuer"),
+    schema=PRIVATE,
+)
+"""Whom an OpenID provider means: its own id for somebody, and the person here."""
 
 sign_in_links = Table(
     "sign_in_links",

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.access import Link, People, Person, Role
-from lib.errors import InvalidValue
+from lib.errors import InvalidValue, ModeldeckError
 from lib.store.base import Actor
 from lib.ui.context import Page
 from lib.ui.format import MISSING, literal
@@ -70,24 +70,35 @@ def subscription(person: Person, now: datetime) -> str:
 
 @st.dialog("Invite somebody")
 def invite(page: Page, people: People) -> None:
-    """Ask for an address and a role; show the link to hand over."""
+    """Ask for an address and a role; show the link to hand over, or say that a mail is on its way."""
     with st.form("people-invite-form", border=False):
         email = st.text_input("E-mail address", placeholder="ada@example.com")
         role = st.radio("Role", list(ROLES), format_func=ROLES.__getitem__)
-        sent = st.form_submit_button("Make the invitation", type="primary")
+        sent = st.form_submit_button("Make the invitation" if people.makes_links else "Send the invitation", type="primary")
     if sent:
         try:
-            show_link(people.invite(email, role, actor(page)), page)
-        except InvalidValue as error:
+            link = people.invite(email, role, actor(page), _origin())
+        except ModeldeckError as error:
             st.error(str(error), icon=":material/error:")
+            return
+        if link.path:
+            show_link(link, page)
+            return
+        st.success(f"Supabase is sending a mail to {literal(email.strip())}.", icon=":material/mail:")
+        st.caption("Its link confirms the address; then they sign in by a mailed link. Invite them again when it got lost.")
+
+
+def _origin() -> str:
+    """Return this server's address, as the reader's browser knows it."""
+    parts = urlsplit(st.context.url or "")
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def show_link(link: Link, page: Page) -> None:
     """Show a link once, ready to copy."""
-    parts = urlsplit(st.context.url or "")
     until = link.expires_at.astimezone(page.timezone)
     st.success(f"Hand this link to {literal(link.email)}. It works once, until {until:%-d %b, %H:%M}.", icon=":material/link:")
-    st.code(f"{parts.scheme}://{parts.netloc}{link.path}" if parts.netloc else link.path, language=None, wrap_lines=True)
+    st.code(_origin() + link.path, language=None, wrap_lines=True)
     st.caption("It is shown only here. Whoever has it can set the password, so send it to that person alone.")
 
 
@@ -128,7 +139,7 @@ def _subscription(page: Page, people: People, person: Person) -> None:
 def _account(page: Page, people: People, person: Person) -> None:
     with st.container(horizontal=True):
         if (
-            people.invites
+            people.makes_links
             and person.is_active
             and st.button("New link", icon=":material/link:", key="people-link", help="A link with which they set a new password.")
         ):

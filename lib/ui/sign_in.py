@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from urllib.parse import urlencode, urlsplit
 
@@ -9,6 +10,7 @@ import streamlit as st
 
 from lib.access import Principal
 from lib.access.passwords import SHORTEST
+from lib.access.refusals import CONFIRMED
 from lib.api.auth_supabase import SENT
 from lib.api.leading import PROBLEM, PROBLEMS
 from lib.errors import InvalidValue
@@ -58,15 +60,14 @@ def draw() -> None:
         if supabase is not None:
             _draw_other_ways(supabase.accounts.providers())
             return
+        if (single_sign_on := services().oidc) is not None:
+            _draw_links({single_sign_on.name: single_sign_on.name})
         st.caption("No account, or the password is lost? An admin of this Modeldeck can send you a link.")
 
 
 def _draw_other_ways(providers: tuple[str, ...]) -> None:
     """Draw what Supabase lets people do instead of typing a password."""
-    if providers:
-        query = {name: urlencode({"provider": name, "next": _here()}) for name in providers}
-        links = (f'<a href="/api/auth/oauth?{escape(query[name])}" target="_self">Continue with {_label(name)}</a>' for name in providers)
-        st.html(f'{_STYLE}<div class="deck-ways">{"".join(links)}</div>')
+    _draw_links({name: _label(name) for name in providers})
     with st.expander("Sign in by a mailed link", icon=":material/mail:"):
         _form(
             "link",
@@ -74,7 +75,7 @@ def _draw_other_ways(providers: tuple[str, ...]) -> None:
             <input type="hidden" name="next" value="{escape(_here())}">""",
             "Send me a link",
         )
-    st.caption("No account? An admin of this Modeldeck can add you in Supabase.")
+    st.caption("No account? An admin of this Modeldeck can invite you.")
 
 
 def _draw_code() -> None:
@@ -90,8 +91,16 @@ def _draw_code() -> None:
         st.html(f'{_STYLE}<div class="deck-ways"><a href="{escape(_here())}" target="_self">Back</a></div>')
 
 
+def _draw_links(labels: Mapping[str, str]) -> None:
+    """Draw a way on to each of other providers, by what it is called here and to people."""
+    if labels:
+        query = {name: urlencode({"provider": name, "next": _here()}) for name in labels}
+        links = (f'<a href="/api/auth/oauth?{escape(query[n])}" target="_self">Continue with {escape(labels[n])}</a>' for n in labels)
+        st.html(f'{_STYLE}<div class="deck-ways">{"".join(links)}</div>')
+
+
 def _label(provider: str) -> str:
-    return escape(_PROVIDERS.get(provider, provider.removesuffix("_oidc").capitalize()))
+    return _PROVIDERS.get(provider, provider.removesuffix("_oidc").capitalize())
 
 
 def draw_join(services: Services) -> None:
@@ -131,7 +140,7 @@ def _card(title: str, *, told: bool = True) -> st.delta_generator.DeltaGenerator
     with box:
         st.title(title, anchor=False)
         if told and (sentence := PROBLEMS.get(str(st.query_params.get(PROBLEM, "")))):
-            st.error(sentence, icon=":material/error:")
+            st.success(sentence) if sentence == CONFIRMED else st.error(sentence, icon=":material/error:")
     return box
 
 

@@ -11,8 +11,6 @@ page = guard(Role.ADMIN)
 people = page.services.people(page.principal)
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title("People", anchor=False, width="stretch")
-    if people.invites and st.button("Invite", icon=":material/person_add:", type="primary", key="people-invite"):
+    if st.button("Invite", icon=":material/person_add:", type="primary", key="people-invite"):
         people_view.invite(page, people)
-if not people.invites:
-    st.caption("People are added in Supabase, in its dashboard under Authentication → Users. Their roles are set here.")
 people_view.table(page, people)

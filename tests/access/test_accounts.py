@@ -198,7 +198,17 @@ def test_neither_password_nor_token_is_in_the_database(team: Team) -> None:
 
 
 PRIVATE_TABLES = frozenset(
-    {"accounts", "sign_in_links", "sign_in_failures", "sessions", "credentials", "api_tokens", "encryption_keys", "alembic_version"}
+    {
+        "accounts",
+        "identities",
+        "sign_in_links",
+        "sign_in_failures",
+        "sessions",
+        "credentials",
+        "api_tokens",
+        "encryption_keys",
+        "alembic_version",
+    }
 )
 
 

@@ -20,6 +20,7 @@ import httpx
 import hypothesis
 import pytest
 from hypothesis import strategies as given
+from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -28,7 +29,9 @@ from starlette.testclient import TestClient
 from lib.access import LOCAL_ADMIN, Principal, Role
 from lib.access.sessions import hashed
 from lib.access.supabase import SupabaseAccounts
+from lib.access.supabase_admin import SupabaseAdmin
 from lib.access.supabase_auth import Tokens
+from lib.access.supabase_people import SupabasePeople
 from lib.api import Guard, routes
 from lib.api.forms import COOKIE, FLOW_COOKIE
 from lib.errors import (
@@ -350,7 +353,7 @@ def test_another_provider_gets_a_challenge_while_the_secret_stays_here(
     assert query["code_challenge_method"] == ["s256"] and len(query["code_challenge"][0]) == 43
     assert "Secure" in answer.headers["set-cookie"]
     accounts = parts(services).accounts
-    flow = accounts._flow(re.findall(rf"{FLOW_COOKIE}=([^;]+)", answer.headers["set-cookie"])[0])
+    flow = accounts._flows.read(re.findall(rf"{FLOW_COOKIE}=([^;]+)", answer.headers["set-cookie"])[0])
     assert flow["verifier"] not in answer.headers["location"] + answer.headers["set-cookie"]
 
 
@@ -385,7 +388,7 @@ def test_what_another_provider_brings_back_counts_only_in_the_browser_that_began
     assert client.get(f"/api/auth/callback?code={code}").headers["location"] == "/?problem=code"
 
 
-@pytest.mark.parametrize("query", ["", "?code=nonsense", "?error=access_denied&error_description=no"])
+@pytest.mark.parametrize("query", ["?code=", "?code=nonsense", "?error=access_denied&error_description=no"])
 def test_a_callback_that_nobody_began_signs_nobody_in(client: TestClient, query: str) -> None:
     answer = client.get(f"/api/auth/callback{query}")
     assert answer.headers["location"] == "/?problem=code"
@@ -513,14 +516,12 @@ def test_sessions_of_two_people_in_one_process_never_mix(
 
 def test_the_first_admin_is_named_by_the_command_and_must_be_a_user_of_the_project(people: People, services: Services) -> None:
     actor, team = Actor("Setup", None, "cli"), services.people(LOCAL_ADMIN)
-    with pytest.raises(InvalidValue, match=r"has no user ghost@example\.com\. Add them in its dashboard"):
+    with pytest.raises(InvalidValue, match=r"has no user ghost@example\.com\. Invite them"):
         team.grant_admin("ghost@example.com", actor)
     email = people.add()
     person, link = team.grant_admin(email.upper(), actor)
     assert (person.role, link) == (Role.ADMIN, None)
     assert seen(services, services.sign_in(email, PASSWORD, HERE)).role is Role.ADMIN
-    with pytest.raises(InvalidValue, match="added in Supabase"):
-        team.invite("new@example.com", Role.MEMBER, actor)
     with pytest.raises(InvalidValue, match="kept by Supabase"):
         team.reset(email, actor)
 
@@ -537,6 +538,103 @@ def test_the_command_line_names_admins_and_says_who_is_missing(people: People, s
     assert missing.returncode == 1 and "has no user ghost@example.com" in missing.stderr
     assert (done.returncode, done.stdout.strip()) == (0, f"{email} is an admin.")
     assert stack.sql("SELECT role FROM profiles WHERE email = %s", email) == [("admin",)]
+
+
+# Inviting
+
+
+def test_an_invitation_is_mailed_by_supabase_and_brings_somebody_with_their_role(
+    stack: Stack, services: Services, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team, actor = services.people(LOCAL_ADMIN), Actor("Ada", None, "page")
+    led_to, invite = list[str](), SupabaseAdmin.invite
+
+    def watched(admin: SupabaseAdmin, email: str, redirect_to: str) -> str:
+        led_to.append(redirect_to)
+        return invite(admin, email, redirect_to)
+
+    monkeypatch.setattr(SupabaseAdmin, "invite", watched)
+    link = team.invite(" Ines@Example.com", Role.ANALYST, actor, "https://deck.example.com")
+    assert (link.email, link.token, link.path) == ("ines@example.com", "", "")
+    person = team.get("ines@example.com")
+    assert (person.role, person.state) == (Role.ANALYST, "invited")
+    team.invite("ines@example.com", Role.ADMIN, actor)  # again, with another role
+    assert len(stack.outbox("ines@example.com")) == 2
+    assert led_to == ["https://deck.example.com/api/auth/callback", ""]
+    with pytest.raises(InvalidValue, match="last admin"):  # who never came does not count as one
+        team.set_role(team_admin(services), Role.MEMBER, actor)
+
+    # Supabase leads back with tokens behind the #: those sign nobody in, but the address is confirmed.
+    answer = client.get("/api/auth/callback")
+    assert answer.headers["location"] == "/?problem=confirmed#"
+    assert COOKIE not in answer.cookies
+    client.post("/api/auth/link", data={"email": "ines@example.com", "next": "/"})
+    code = re.findall(r"code is: (\d+)", stack.outbox("ines@example.com")[-1]["text"])[0]
+    assert client.post("/api/auth/code", data={"code": code}).headers["location"] == "/"
+    assert seen(services, client.cookies[COOKIE]).role is Role.ADMIN
+    assert team.get("ines@example.com").state == "joined"
+    with pytest.raises(InvalidValue, match=r"ines@example\.com signs in already"):
+        team.invite("ines@example.com", Role.MEMBER, actor)
+    entries = stack.sql("SELECT actor, after ->> 'role' FROM audit_log WHERE action = 'account.invite' AND subject_id = %s", person.user_id)
+    assert entries == [("Ada", "analyst"), ("Ada", "admin")]
+
+
+def team_admin(services: Services) -> str:
+    """Leave one admin who has signed in, and return their address."""
+    team, actor = services.people(LOCAL_ADMIN), Actor("Setup", None, "cli")
+    admins = [p for p in team.list() if p.role is Role.ADMIN and p.is_active and p.state == "joined"]
+    for admin in admins[1:]:
+        team.set_role(admin.email, Role.MEMBER, actor)
+    return admins[0].email
+
+
+def test_the_client_that_invites_speaks_with_the_secret_key_and_is_gone_afterwards(services: Services) -> None:
+    with ReplayServer(Reply(b"{}", 500)) as away:
+        project = Project(away.base_url.removesuffix("/v1"), "sb_publishable_x")
+        admin = SupabaseAdmin(project, SecretStr("sb_secret_canary"))
+        for number in range(2):
+            with pytest.raises(StoreUnavailable):
+                admin.invite(f"x{number}@example.com", "https://deck.example.com/api/auth/callback")
+        project.close()
+        assert len(away.requests) == 2
+        for request in away.requests:
+            assert request.headers["apikey"] == "sb_secret_canary"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "sentence"),
+    [
+        (422, "email_exists", InvalidValue, "has an account in this Supabase project already"),
+        (400, "email_address_invalid", InvalidValue, "sends no mail to"),
+        (429, "over_email_send_rate_limit", TooManyAttempts, "limits how often"),
+        (401, "bad_jwt", StoreUnavailable, "refuses the API key"),
+        (403, "not_admin", StoreUnavailable, "refuses the API key"),
+        (540, "", StoreUnavailable, "paused"),
+        (503, "", StoreUnavailable, "does not answer"),
+        (500, "unexpected_failure", StoreUnavailable, "does not answer"),
+    ],
+)
+def test_an_invitation_that_supabase_refuses_says_why_and_adds_nobody(
+    services: Services, status: int, code: str, kind: type[ModeldeckError], sentence: str
+) -> None:
+    body = json.dumps({"code": status, "error_code": code, "msg": "no"}).encode()
+    with ReplayServer(Reply(body, status)) as away:
+        project = Project(away.base_url.removesuffix("/v1"), "sb_publishable_x")
+        people = SupabasePeople(services.engine, services.clock, SupabaseAdmin(project, SecretStr("sb_secret_canary")))
+        with pytest.raises(kind, match=sentence) as raised:
+            people.invite("nobody@example.com", Role.ADMIN, Actor("Ada", None, "page"))
+        project.close()
+    assert "canary" not in str(raised.value)
+    assert "nobody@example.com" not in {person.email for person in people.list()}
+
+
+def test_the_secret_key_wrong_invites_nobody(stack: Stack, services: Services) -> None:
+    project = Project(stack.url, stack.publishable_key)
+    for wrong in (stack.publishable_key, "sb_secret_other"):
+        with pytest.raises(StoreUnavailable, match="refuses the API key"):
+            SupabaseAdmin(project, SecretStr(wrong)).invite("nobody@example.com", "")
+    project.close()
+    assert stack.outbox("nobody@example.com") == []
 
 
 # What goes wrong

@@ -157,14 +157,36 @@ def test_a_member_may_not_open_an_admins_page_by_its_address(stack: Stack, serve
         expect(tab.get_by_role("link", name="Models")).to_have_count(0)
 
 
-def test_an_admin_sets_roles_while_supabase_adds_people(stack: Stack, server: Server, visitor: Callable[[], Page]) -> None:
+def test_an_admin_invites_somebody_whom_supabase_mails_and_who_comes_in_with_their_role(
+    stack: Stack, server: Server, visitor: Callable[[], Page]
+) -> None:
     tab = visitor()
     admin = stack.sign_up("browser-people@example.com", role="admin")
     tab.goto(f"{server.url}/people")
     sign_in(tab, admin.email)
     expect(on.heading(tab, "People")).to_be_visible()
-    expect(tab.get_by_text("People are added in Supabase")).to_be_visible()
-    expect(tab.get_by_role("button", name="Invite")).to_have_count(0)
+    tab.get_by_role("button", name="Invite").click()
+    dialog = tab.get_by_role("dialog")
+    dialog.get_by_label("E-mail address").fill(admin.email)
+    dialog.get_by_role("button", name="Send the invitation").click()
+    expect(dialog.get_by_text("signs in already")).to_be_visible()
+    dialog.get_by_label("E-mail address").fill("browser-invited@example.com")
+    dialog.get_by_text("Analyst –").click()
+    dialog.get_by_role("button", name="Send the invitation").click()
+    expect(dialog.get_by_text("Supabase is sending a mail to browser-invited@example.com")).to_be_visible()
+
+    theirs = visitor()
+    theirs.goto(f"{server.url}/api/auth/callback#access_token=eyJ.from.supabase")
+    expect(theirs.get_by_text("Your e-mail address is confirmed")).to_be_visible()
+    assert "access_token" not in theirs.url
+    theirs.get_by_text("Sign in by a mailed link").click()
+    theirs.get_by_label("Your e-mail address").fill("browser-invited@example.com")
+    theirs.get_by_role("button", name="Send me a link").click()
+    expect(theirs.get_by_label("Code")).to_be_visible()
+    code = re.findall(r"code is: (\d+)", stack.outbox("browser-invited@example.com")[-1]["text"])[0]
+    theirs.get_by_label("Code").fill(code)
+    theirs.get_by_role("button", name="Sign in").click()
+    expect(theirs.get_by_text("analyst")).to_be_visible()
 
 
 def test_a_freshly_started_server_shows_nobody_a_page(stack: Stack, visitor: Callable[[], Page], tmp_path: Path) -> None:

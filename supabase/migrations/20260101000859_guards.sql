@@ -1,0 +1,908 @@
+-- Made by `make migrations` from lib/store/triggers*.py and supabase_*.py; change that, not this file.
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT viewname FROM pg_views WHERE schemaname = 'public' AND viewname LIKE 'usage\_%\_now' LOOP
+    EXECUTE format('DROP VIEW public.%I', found.viewname);
+  END LOOP;
+END $do$;
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT tgname, relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+      WHERE NOT tgisinternal AND starts_with(tgname, 'trg_') AND relnamespace = 'public'::regnamespace LOOP
+    EXECUTE format('DROP TRIGGER %I ON public.%I', found.tgname, found.relname);
+  END LOOP;
+END $do$;
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT schemaname, tablename, policyname FROM pg_policies WHERE starts_with(policyname, 'modeldeck_') LOOP
+    EXECUTE format('DROP POLICY %I ON %I.%I', found.policyname, found.schemaname, found.tablename);
+  END LOOP;
+END $do$;
+
+CREATE OR REPLACE FUNCTION private.usage_log_insert() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN INSERT INTO usage_delta (slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count) SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM new_rows AS log WHERE status <> 'open'; RETURN NULL; END$$;
+
+CREATE OR REPLACE FUNCTION private.usage_log_update() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN IF NOT EXISTS (SELECT FROM old_rows WHERE status <> 'open') THEN INSERT INTO usage_delta (slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count) SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM new_rows AS log WHERE status <> 'open'; ELSE INSERT INTO usage_delta (slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count) SELECT slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, -attempts, -requests, -failed_requests, -ok, -errors, -cancelled, -interrupted, -unpriced, -input_tokens, -cache_read_tokens, -cache_write_tokens, -cache_write_1h_tokens, -output_tokens, -reasoning_tokens, -cost_nano_usd, -cache_saving_nano_usd, -latency_ms_sum, -latency_count, -ttft_ms_sum, -ttft_count FROM (SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM old_rows AS log WHERE status <> 'open' EXCEPT ALL SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM new_rows AS log WHERE status <> 'open') AS gone UNION ALL SELECT slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM (SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM new_rows AS log WHERE status <> 'open' EXCEPT ALL SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM old_rows AS log WHERE status <> 'open') AS come; END IF; RETURN NULL; END$$;
+
+CREATE OR REPLACE FUNCTION private.usage_log_delete() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN INSERT INTO usage_delta (slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count) SELECT slot, user_id, model_id, model_key, provider, source, key_scope, is_sample, error_class, latency_bucket, ttft_bucket, -attempts, -requests, -failed_requests, -ok, -errors, -cancelled, -interrupted, -unpriced, -input_tokens, -cache_read_tokens, -cache_write_tokens, -cache_write_1h_tokens, -output_tokens, -reasoning_tokens, -cost_nano_usd, -cache_saving_nano_usd, -latency_ms_sum, -latency_count, -ttft_ms_sum, -ttft_count FROM (SELECT CAST(floor(extract(epoch FROM started_at) / 1800) AS integer) AS slot, coalesce(CAST(user_id AS text), '') AS user_id, coalesce(model_id, 0) AS model_id, model_key, provider, source, coalesce(key_scope, '') AS key_scope, is_sample, error_class, CASE WHEN status = 'ok' AND latency_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= latency_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS latency_bucket, CASE WHEN status = 'ok' AND ttft_ms IS NOT NULL THEN coalesce((SELECT bucket FROM latency_edges WHERE lower_ms <= ttft_ms ORDER BY lower_ms DESC LIMIT 1), 0) END AS ttft_bucket, 1 AS attempts, CASE WHEN attempt = 1 THEN 1 ELSE 0 END AS requests, CASE WHEN is_final AND status <> 'ok' THEN 1 ELSE 0 END AS failed_requests, CASE WHEN status = 'ok' THEN 1 ELSE 0 END AS ok, CASE WHEN status = 'error' THEN 1 ELSE 0 END AS errors, CASE WHEN status = 'cancelled' THEN 1 ELSE 0 END AS cancelled, CASE WHEN status = 'interrupted' THEN 1 ELSE 0 END AS interrupted, CASE WHEN (cost_nano_usd IS NULL AND status <> 'open' AND NOT (status = 'error' AND ttft_ms IS NULL AND coalesce(input_tokens, 0) + coalesce(output_tokens, 0) = 0)) THEN 1 ELSE 0 END AS unpriced, coalesce(input_tokens, 0) AS input_tokens, coalesce(cache_read_tokens, 0) AS cache_read_tokens, coalesce(cache_write_tokens, 0) AS cache_write_tokens, coalesce(cache_write_1h_tokens, 0) AS cache_write_1h_tokens, coalesce(output_tokens, 0) AS output_tokens, coalesce(reasoning_tokens, 0) AS reasoning_tokens, coalesce(cost_nano_usd, 0) AS cost_nano_usd, coalesce(cache_saving_nano_usd, 0) AS cache_saving_nano_usd, coalesce(latency_ms, 0) AS latency_ms_sum, CASE WHEN latency_ms IS NULL THEN 0 ELSE 1 END AS latency_count, coalesce(ttft_ms, 0) AS ttft_ms_sum, CASE WHEN ttft_ms IS NULL THEN 0 ELSE 1 END AS ttft_count FROM old_rows AS log WHERE status <> 'open' AND started_at >= coalesce((SELECT frozen_before FROM rollup_state WHERE id = 1), '-infinity')) AS gone; RETURN NULL; END$$;
+
+CREATE OR REPLACE FUNCTION private.models_default_lock() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN PERFORM pg_advisory_xact_lock(7310946); RETURN NULL; END$$;
+
+CREATE OR REPLACE FUNCTION private.models_default_move() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN UPDATE llm_models SET is_default = false, version = version + 1, updated_at = NEW.updated_at WHERE is_default AND owner_id IS NOT DISTINCT FROM NEW.owner_id AND id <> NEW.id AND model_key <> NEW.model_key; RETURN NEW; END$$;
+
+CREATE OR REPLACE FUNCTION private.audit_log_lock() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN PERFORM pg_advisory_xact_lock(7310945); RETURN NULL; END$$;
+
+CREATE OR REPLACE FUNCTION private.audit_log_chain() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN IF NEW.id <> coalesce((SELECT max(id) FROM audit_log), 0) + 1 OR NEW.previous_hash <> coalesce((SELECT hash FROM audit_log WHERE id = NEW.id - 1), '0000000000000000000000000000000000000000000000000000000000000000') THEN RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'restrict_violation'; END IF; RETURN NEW; END$$;
+
+CREATE OR REPLACE FUNCTION private.usage_log_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN RAISE EXCEPTION 'llm_usage_log keeps rollups: delete its rows instead' USING ERRCODE = 'restrict_violation'; END$$;
+
+CREATE OR REPLACE FUNCTION private.audit_log_append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN  RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'restrict_violation'; END$$;
+
+CREATE OR REPLACE FUNCTION private.hint_events_append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN  RAISE EXCEPTION 'hint_events is append-only' USING ERRCODE = 'restrict_violation'; END$$;
+
+CREATE OR REPLACE FUNCTION private.llm_model_prices_append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN IF TG_OP = 'DELETE' THEN IF NOT EXISTS (SELECT 1 FROM llm_models WHERE id = OLD.model_id) THEN RETURN OLD; END IF; END IF; RAISE EXCEPTION 'llm_model_prices is append-only' USING ERRCODE = 'restrict_violation'; END$$;
+
+CREATE TRIGGER trg_usage_log_insert AFTER INSERT ON public.llm_usage_log REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.usage_log_insert();
+
+CREATE TRIGGER trg_usage_log_update AFTER UPDATE ON public.llm_usage_log REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION private.usage_log_update();
+
+CREATE TRIGGER trg_usage_log_delete AFTER DELETE ON public.llm_usage_log REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.usage_log_delete();
+
+CREATE TRIGGER trg_usage_log_truncate BEFORE TRUNCATE ON public.llm_usage_log FOR EACH STATEMENT EXECUTE FUNCTION private.usage_log_truncate();
+
+CREATE TRIGGER trg_audit_log_lock BEFORE INSERT ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE TRIGGER trg_audit_log_chain BEFORE INSERT ON public.audit_log FOR EACH ROW EXECUTE FUNCTION private.audit_log_chain();
+
+CREATE TRIGGER trg_models_default_lock BEFORE INSERT OR UPDATE OF is_default, owner_id ON public.llm_models FOR EACH STATEMENT EXECUTE FUNCTION private.models_default_lock();
+
+CREATE TRIGGER trg_models_default_move BEFORE INSERT OR UPDATE OF is_default, owner_id ON public.llm_models FOR EACH ROW WHEN (new.is_default) EXECUTE FUNCTION private.models_default_move();
+
+CREATE TRIGGER trg_audit_log_append_only BEFORE DELETE OR UPDATE ON public.audit_log FOR EACH ROW EXECUTE FUNCTION private.audit_log_append_only();
+
+CREATE TRIGGER trg_audit_log_no_truncate BEFORE TRUNCATE ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION private.audit_log_append_only();
+
+CREATE TRIGGER trg_hint_events_append_only BEFORE DELETE OR UPDATE ON public.hint_events FOR EACH ROW EXECUTE FUNCTION private.hint_events_append_only();
+
+CREATE TRIGGER trg_hint_events_no_truncate BEFORE TRUNCATE ON public.hint_events FOR EACH STATEMENT EXECUTE FUNCTION private.hint_events_append_only();
+
+CREATE TRIGGER trg_llm_model_prices_append_only BEFORE DELETE OR UPDATE ON public.llm_model_prices FOR EACH ROW EXECUTE FUNCTION private.llm_model_prices_append_only();
+
+CREATE TRIGGER trg_llm_model_prices_no_truncate BEFORE TRUNCATE ON public.llm_model_prices FOR EACH STATEMENT EXECUTE FUNCTION private.llm_model_prices_append_only();
+
+CREATE VIEW public.usage_by_source_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.source, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_source AS rolled UNION ALL SELECT slot, is_sample, source, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_source_3h_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.source, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_source_3h AS rolled UNION ALL SELECT slot / 6 * 6 AS slot, is_sample, source, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_source_day_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.source, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_source_day AS rolled UNION ALL SELECT slot / 48 * 48 AS slot, is_sample, source, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_key_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.key_scope, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_key AS rolled UNION ALL SELECT slot, is_sample, key_scope, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_key_day_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.key_scope, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_key_day AS rolled UNION ALL SELECT slot / 48 * 48 AS slot, is_sample, key_scope, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_model_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_model AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot, model_key, provider, model_id, is_sample, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_model_3h_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_model_3h AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 6 * 6 AS slot, model_key, provider, model_id, is_sample, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_model_day_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_model_day AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 48 * 48 AS slot, model_key, provider, model_id, is_sample, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_user_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, usage_users.user_id, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_user AS rolled CROSS JOIN usage_users WHERE usage_users.id = rolled.user_ref UNION ALL SELECT slot, is_sample, user_id, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_user_day_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, usage_users.user_id, rolled.key_scope, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_user_day AS rolled CROSS JOIN usage_users WHERE usage_users.id = rolled.user_ref UNION ALL SELECT slot / 48 * 48 AS slot, is_sample, user_id, key_scope, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_by_model_source_day_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.source, rolled.key_scope, rolled.attempts, rolled.requests, rolled.failed_requests, rolled.ok, rolled.errors, rolled.cancelled, rolled.interrupted, rolled.unpriced, rolled.input_tokens, rolled.cache_read_tokens, rolled.cache_write_tokens, rolled.cache_write_1h_tokens, rolled.output_tokens, rolled.reasoning_tokens, rolled.cost_nano_usd, rolled.cache_saving_nano_usd, rolled.latency_ms_sum, rolled.latency_count, rolled.ttft_ms_sum, rolled.ttft_count FROM usage_by_model_source_day AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 48 * 48 AS slot, model_key, provider, model_id, is_sample, source, key_scope, attempts, requests, failed_requests, ok, errors, cancelled, interrupted, unpriced, input_tokens, cache_read_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens, reasoning_tokens, cost_nano_usd, cache_saving_nano_usd, latency_ms_sum, latency_count, ttft_ms_sum, ttft_count FROM usage_delta AS event;
+
+CREATE VIEW public.usage_latency_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.bucket, rolled.latency_calls, rolled.ttft_calls FROM usage_latency AS rolled UNION ALL SELECT slot, is_sample, latency_bucket AS bucket, attempts AS latency_calls, 0 AS ttft_calls FROM usage_delta AS event WHERE latency_bucket IS NOT NULL UNION ALL SELECT slot, is_sample, ttft_bucket AS bucket, 0 AS latency_calls, attempts AS ttft_calls FROM usage_delta AS event WHERE ttft_bucket IS NOT NULL;
+
+CREATE VIEW public.usage_latency_3h_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.bucket, rolled.latency_calls, rolled.ttft_calls FROM usage_latency_3h AS rolled UNION ALL SELECT slot / 6 * 6 AS slot, is_sample, latency_bucket AS bucket, attempts AS latency_calls, 0 AS ttft_calls FROM usage_delta AS event WHERE latency_bucket IS NOT NULL UNION ALL SELECT slot / 6 * 6 AS slot, is_sample, ttft_bucket AS bucket, 0 AS latency_calls, attempts AS ttft_calls FROM usage_delta AS event WHERE ttft_bucket IS NOT NULL;
+
+CREATE VIEW public.usage_latency_day_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.bucket, rolled.latency_calls, rolled.ttft_calls FROM usage_latency_day AS rolled UNION ALL SELECT slot / 48 * 48 AS slot, is_sample, latency_bucket AS bucket, attempts AS latency_calls, 0 AS ttft_calls FROM usage_delta AS event WHERE latency_bucket IS NOT NULL UNION ALL SELECT slot / 48 * 48 AS slot, is_sample, ttft_bucket AS bucket, 0 AS latency_calls, attempts AS ttft_calls FROM usage_delta AS event WHERE ttft_bucket IS NOT NULL;
+
+CREATE VIEW public.usage_latency_by_model_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.bucket, rolled.latency_calls, rolled.ttft_calls FROM usage_latency_by_model AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot, model_key, provider, model_id, is_sample, latency_bucket AS bucket, attempts AS latency_calls, 0 AS ttft_calls FROM usage_delta AS event WHERE latency_bucket IS NOT NULL UNION ALL SELECT slot, model_key, provider, model_id, is_sample, ttft_bucket AS bucket, 0 AS latency_calls, attempts AS ttft_calls FROM usage_delta AS event WHERE ttft_bucket IS NOT NULL;
+
+CREATE VIEW public.usage_latency_by_model_3h_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.bucket, rolled.latency_calls, rolled.ttft_calls FROM usage_latency_by_model_3h AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 6 * 6 AS slot, model_key, provider, model_id, is_sample, latency_bucket AS bucket, attempts AS latency_calls, 0 AS ttft_calls FROM usage_delta AS event WHERE latency_bucket IS NOT NULL UNION ALL SELECT slot / 6 * 6 AS slot, model_key, provider, model_id, is_sample, ttft_bucket AS bucket, 0 AS latency_calls, attempts AS ttft_calls FROM usage_delta AS event WHERE ttft_bucket IS NOT NULL;
+
+CREATE VIEW public.usage_latency_by_model_day_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.bucket, rolled.latency_calls, rolled.ttft_calls FROM usage_latency_by_model_day AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 48 * 48 AS slot, model_key, provider, model_id, is_sample, latency_bucket AS bucket, attempts AS latency_calls, 0 AS ttft_calls FROM usage_delta AS event WHERE latency_bucket IS NOT NULL UNION ALL SELECT slot / 48 * 48 AS slot, model_key, provider, model_id, is_sample, ttft_bucket AS bucket, 0 AS latency_calls, attempts AS ttft_calls FROM usage_delta AS event WHERE ttft_bucket IS NOT NULL;
+
+CREATE VIEW public.usage_errors_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.error_class, rolled.attempts FROM usage_errors AS rolled UNION ALL SELECT slot, is_sample, error_class, attempts FROM usage_delta AS event WHERE error_class IS NOT NULL;
+
+CREATE VIEW public.usage_errors_3h_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.error_class, rolled.attempts FROM usage_errors_3h AS rolled UNION ALL SELECT slot / 6 * 6 AS slot, is_sample, error_class, attempts FROM usage_delta AS event WHERE error_class IS NOT NULL;
+
+CREATE VIEW public.usage_errors_day_now WITH (security_invoker = true) AS SELECT rolled.slot, rolled.is_sample, rolled.error_class, rolled.attempts FROM usage_errors_day AS rolled UNION ALL SELECT slot / 48 * 48 AS slot, is_sample, error_class, attempts FROM usage_delta AS event WHERE error_class IS NOT NULL;
+
+CREATE VIEW public.usage_errors_by_model_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.error_class, rolled.attempts FROM usage_errors_by_model AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot, model_key, provider, model_id, is_sample, error_class, attempts FROM usage_delta AS event WHERE error_class IS NOT NULL;
+
+CREATE VIEW public.usage_errors_by_model_3h_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.error_class, rolled.attempts FROM usage_errors_by_model_3h AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 6 * 6 AS slot, model_key, provider, model_id, is_sample, error_class, attempts FROM usage_delta AS event WHERE error_class IS NOT NULL;
+
+CREATE VIEW public.usage_errors_by_model_day_now WITH (security_invoker = true) AS SELECT rolled.slot, usage_models.model_key, usage_models.provider, usage_models.model_id, usage_models.is_sample, rolled.error_class, rolled.attempts FROM usage_errors_by_model_day AS rolled CROSS JOIN usage_models WHERE usage_models.id = rolled.model_ref UNION ALL SELECT slot / 48 * 48 AS slot, model_key, provider, model_id, is_sample, error_class, attempts FROM usage_delta AS event WHERE error_class IS NOT NULL;
+
+CREATE OR REPLACE FUNCTION private.person() RETURNS uuid LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $function$
+  SELECT user_id FROM public.profiles WHERE user_id = (SELECT auth.uid()) AND is_active
+$function$;
+
+CREATE OR REPLACE FUNCTION private.has_role(VARIADIC roles text[]) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $function$
+  SELECT EXISTS (SELECT FROM public.profiles WHERE user_id = (SELECT auth.uid()) AND is_active AND role = ANY (roles))
+$function$;
+
+CREATE OR REPLACE FUNCTION private.guard_profile() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $function$
+BEGIN
+  IF pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER') OR current_user = 'service_role' THEN
+    RETURN NEW;
+  END IF;
+  IF TG_OP = 'INSERT' OR (NEW.user_id, NEW.email, NEW.role, NEW.has_subscription, NEW.is_trial, NEW.expiry_date, NEW.is_active, NEW.created_at) IS DISTINCT FROM (OLD.user_id, OLD.email, OLD.role, OLD.has_subscription, OLD.is_trial, OLD.expiry_date, OLD.is_active, OLD.created_at) THEN
+    RAISE EXCEPTION 'only an admin changes roles, subscriptions and addresses' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NEW;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION private.guard_server_only() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $function$
+BEGIN
+  IF NOT pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'MEMBER') THEN
+    RAISE EXCEPTION '% is written by the server alone', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION private.add_profile() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $function$
+BEGIN
+  IF NOT coalesce(NEW.is_anonymous, false) THEN
+    INSERT INTO public.profiles (user_id, email, display_name, created_at, updated_at)
+      VALUES (NEW.id, lower(NEW.email), left(NEW.raw_user_meta_data ->> 'display_name', 200),
+        date_trunc('milliseconds', now()), date_trunc('milliseconds', now()))
+      ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN NULL;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION private.follow_user() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $function$
+BEGIN
+  IF TG_OP = 'DELETE' THEN
+    UPDATE public.profiles SET is_active = false, email = NULL, version = version + 1, updated_at = date_trunc('milliseconds', now())
+      WHERE user_id = OLD.id;
+  ELSE
+    UPDATE public.profiles SET email = lower(NEW.email), version = version + 1, updated_at = date_trunc('milliseconds', now())
+      WHERE user_id = NEW.id AND email IS DISTINCT FROM lower(NEW.email);
+  END IF;
+  RETURN NULL;
+END
+$function$;
+
+REVOKE ALL ON SCHEMA private FROM public, anon, authenticated, service_role;
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA private FROM public, anon, authenticated, service_role;
+
+GRANT EXECUTE ON FUNCTION private.person(), private.has_role(text[]) TO authenticated;
+
+REVOKE ALL ON public.audit_log, public.comparisons, public.conversations, public.hint_events, public.instances, public.latency_edges, public.llm_messages, public.llm_model_prices, public.llm_models, public.llm_providers, public.llm_usage_log, public.model_compatibility_hints, public.profiles, public.rollup_state, public.sync_items, public.sync_runs, public.usage_by_key, public.usage_by_key_day, public.usage_by_model, public.usage_by_model_3h, public.usage_by_model_day, public.usage_by_model_source_day, public.usage_by_source, public.usage_by_source_3h, public.usage_by_source_day, public.usage_by_user, public.usage_by_user_day, public.usage_delta, public.usage_errors, public.usage_errors_3h, public.usage_errors_by_model, public.usage_errors_by_model_3h, public.usage_errors_by_model_day, public.usage_errors_day, public.usage_latency, public.usage_latency_3h, public.usage_latency_by_model, public.usage_latency_by_model_3h, public.usage_latency_by_model_day, public.usage_latency_day, public.usage_models, public.usage_users, public.votes, public.usage_by_source_now, public.usage_by_source_3h_now, public.usage_by_source_day_now, public.usage_by_key_now, public.usage_by_key_day_now, public.usage_by_model_now, public.usage_by_model_3h_now, public.usage_by_model_day_now, public.usage_by_user_now, public.usage_by_user_day_now, public.usage_by_model_source_day_now, public.usage_latency_now, public.usage_latency_3h_now, public.usage_latency_day_now, public.usage_latency_by_model_now, public.usage_latency_by_model_3h_now, public.usage_latency_by_model_day_now, public.usage_errors_now, public.usage_errors_3h_now, public.usage_errors_day_now, public.usage_errors_by_model_now, public.usage_errors_by_model_3h_now, public.usage_errors_by_model_day_now FROM public, anon, authenticated, service_role;
+
+REVOKE ALL ON private.accounts, private.api_tokens, private.credentials, private.encryption_keys, private.identities, private.sessions, private.sign_in_failures, private.sign_in_links, private.alembic_version FROM public, anon, authenticated, service_role;
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT s.oid::regclass AS name, t.relname AS numbered FROM pg_class AS s
+      JOIN pg_depend AS d ON d.objid = s.oid AND d.deptype = 'a' JOIN pg_class AS t ON t.oid = d.refobjid
+      WHERE s.relkind = 'S' AND (t.relnamespace = 'public'::regnamespace AND t.relname = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_key,usage_by_key_day,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}')
+        OR t.relnamespace = 'private'::regnamespace AND t.relname = ANY ('{accounts,api_tokens,credentials,encryption_keys,identities,sessions,sign_in_failures,sign_in_links,alembic_version}')) LOOP
+    EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM public, anon, authenticated, service_role', found.name);
+    IF found.numbered = ANY ('{audit_log,comparisons,conversations,hint_events,instances,latency_edges,llm_messages,llm_model_prices,llm_models,llm_providers,llm_usage_log,model_compatibility_hints,profiles,rollup_state,sync_items,sync_runs,usage_by_key,usage_by_key_day,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_model_source_day,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_user,usage_by_user_day,usage_delta,usage_errors,usage_errors_3h,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_errors_day,usage_latency,usage_latency_3h,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_latency_day,usage_models,usage_users,votes}') THEN
+      EXECUTE format('GRANT USAGE ON SEQUENCE %s TO service_role', found.name);
+    END IF;
+    IF found.numbered = ANY ('{llm_providers,llm_models,llm_model_prices,conversations,llm_messages,comparisons,votes}') THEN
+      EXECUTE format('GRANT USAGE ON SEQUENCE %s TO authenticated', found.name);
+    END IF;
+  END LOOP;
+END $do$;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_providers TO authenticated;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_models TO authenticated;
+
+GRANT SELECT, INSERT ON public.llm_model_prices TO authenticated;
+
+GRANT SELECT, UPDATE (display_name, preferences, updated_at, version) ON public.profiles TO authenticated;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.conversations TO authenticated;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_messages TO authenticated;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.comparisons TO authenticated;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.votes TO authenticated;
+
+GRANT SELECT ON public.model_compatibility_hints TO authenticated;
+
+GRANT SELECT ON public.hint_events TO authenticated;
+
+GRANT SELECT ON public.llm_usage_log TO authenticated;
+
+GRANT SELECT ON public.latency_edges TO authenticated;
+
+GRANT SELECT ON public.usage_models TO authenticated;
+
+GRANT SELECT ON public.usage_users TO authenticated;
+
+GRANT SELECT ON public.usage_delta TO authenticated;
+
+GRANT SELECT ON public.rollup_state TO authenticated;
+
+GRANT SELECT ON public.usage_by_source TO authenticated;
+
+GRANT SELECT ON public.usage_by_source_3h TO authenticated;
+
+GRANT SELECT ON public.usage_by_source_day TO authenticated;
+
+GRANT SELECT ON public.usage_by_key TO authenticated;
+
+GRANT SELECT ON public.usage_by_key_day TO authenticated;
+
+GRANT SELECT ON public.usage_by_model TO authenticated;
+
+GRANT SELECT ON public.usage_by_model_3h TO authenticated;
+
+GRANT SELECT ON public.usage_by_model_day TO authenticated;
+
+GRANT SELECT ON public.usage_by_user TO authenticated;
+
+GRANT SELECT ON public.usage_by_user_day TO authenticated;
+
+GRANT SELECT ON public.usage_by_model_source_day TO authenticated;
+
+GRANT SELECT ON public.usage_latency TO authenticated;
+
+GRANT SELECT ON public.usage_latency_3h TO authenticated;
+
+GRANT SELECT ON public.usage_latency_day TO authenticated;
+
+GRANT SELECT ON public.usage_latency_by_model TO authenticated;
+
+GRANT SELECT ON public.usage_latency_by_model_3h TO authenticated;
+
+GRANT SELECT ON public.usage_latency_by_model_day TO authenticated;
+
+GRANT SELECT ON public.usage_errors TO authenticated;
+
+GRANT SELECT ON public.usage_errors_3h TO authenticated;
+
+GRANT SELECT ON public.usage_errors_day TO authenticated;
+
+GRANT SELECT ON public.usage_errors_by_model TO authenticated;
+
+GRANT SELECT ON public.usage_errors_by_model_3h TO authenticated;
+
+GRANT SELECT ON public.usage_errors_by_model_day TO authenticated;
+
+GRANT SELECT ON public.audit_log TO authenticated;
+
+GRANT SELECT ON public.sync_runs TO authenticated;
+
+GRANT SELECT ON public.sync_items TO authenticated;
+
+GRANT SELECT ON public.instances TO authenticated;
+
+GRANT SELECT ON public.audit_log TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.comparisons TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.conversations TO service_role;
+
+GRANT SELECT, INSERT ON public.hint_events TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.instances TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.latency_edges TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_messages TO service_role;
+
+GRANT SELECT, INSERT ON public.llm_model_prices TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_models TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_providers TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.llm_usage_log TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.model_compatibility_hints TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.profiles TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.rollup_state TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.sync_items TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.sync_runs TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_key TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_key_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_model TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_model_3h TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_model_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_model_source_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_source TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_source_3h TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_source_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_user TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_by_user_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_delta TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_errors TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_errors_3h TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_errors_by_model TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_errors_by_model_3h TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_errors_by_model_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_errors_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_latency TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_latency_3h TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_latency_by_model TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_latency_by_model_3h TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_latency_by_model_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_latency_day TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_models TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.usage_users TO service_role;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.votes TO service_role;
+
+GRANT SELECT ON public.usage_by_source_now, public.usage_by_source_3h_now, public.usage_by_source_day_now, public.usage_by_key_now, public.usage_by_key_day_now, public.usage_by_model_now, public.usage_by_model_3h_now, public.usage_by_model_day_now, public.usage_by_user_now, public.usage_by_user_day_now, public.usage_by_model_source_day_now, public.usage_latency_now, public.usage_latency_3h_now, public.usage_latency_day_now, public.usage_latency_by_model_now, public.usage_latency_by_model_3h_now, public.usage_latency_by_model_day_now, public.usage_errors_now, public.usage_errors_3h_now, public.usage_errors_day_now, public.usage_errors_by_model_now, public.usage_errors_by_model_3h_now, public.usage_errors_by_model_day_now TO authenticated, service_role;
+
+ALTER TABLE public.audit_log ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.comparisons ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.conversations ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.hint_events ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.instances ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.latency_edges ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.llm_messages ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.llm_model_prices ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.llm_models ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.llm_providers ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.llm_usage_log ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.model_compatibility_hints ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.profiles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.rollup_state ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.sync_items ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.sync_runs ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_key ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_key_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_model ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_model_3h ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_model_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_model_source_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_source ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_source_3h ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_source_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_user ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_by_user_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_delta ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_errors ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_errors_3h ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_errors_by_model ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_errors_by_model_3h ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_errors_by_model_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_errors_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_latency ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_latency_3h ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_latency_by_model ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_latency_by_model_3h ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_latency_by_model_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_latency_day ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_models ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_users ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.votes ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.accounts ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.api_tokens ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.credentials ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.encryption_keys ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.identities ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.sessions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.sign_in_failures ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.sign_in_links ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE private.alembic_version ENABLE ROW LEVEL SECURITY;
+
+DO $do$ DECLARE found record; BEGIN
+  FOR found IN SELECT schemaname, tablename, policyname FROM pg_policies WHERE starts_with(policyname, 'modeldeck_') LOOP
+    EXECUTE format('DROP POLICY %I ON %I.%I', found.policyname, found.schemaname, found.tablename);
+  END LOOP;
+END $do$;
+
+CREATE POLICY modeldeck_select ON public.llm_providers FOR SELECT TO authenticated USING (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.person()) IS NOT NULL) OR (SELECT private.has_role('admin')));
+
+CREATE POLICY modeldeck_insert ON public.llm_providers FOR INSERT TO authenticated WITH CHECK (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin'))));
+
+CREATE POLICY modeldeck_update ON public.llm_providers FOR UPDATE TO authenticated USING (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin')))) WITH CHECK (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin'))));
+
+CREATE POLICY modeldeck_delete ON public.llm_providers FOR DELETE TO authenticated USING (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin'))));
+
+CREATE POLICY modeldeck_select ON public.llm_models FOR SELECT TO authenticated USING (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.person()) IS NOT NULL) OR (SELECT private.has_role('admin')));
+
+CREATE POLICY modeldeck_insert ON public.llm_models FOR INSERT TO authenticated WITH CHECK ((owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin')))) AND EXISTS (SELECT FROM public.llm_providers AS p WHERE p.id = provider_id));
+
+CREATE POLICY modeldeck_update ON public.llm_models FOR UPDATE TO authenticated USING ((owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin')))) AND EXISTS (SELECT FROM public.llm_providers AS p WHERE p.id = provider_id)) WITH CHECK ((owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin')))) AND EXISTS (SELECT FROM public.llm_providers AS p WHERE p.id = provider_id));
+
+CREATE POLICY modeldeck_delete ON public.llm_models FOR DELETE TO authenticated USING (owner_id = (SELECT private.person()) OR (owner_id IS NULL AND (SELECT private.has_role('admin'))));
+
+CREATE POLICY modeldeck_select ON public.llm_model_prices FOR SELECT TO authenticated USING (EXISTS (SELECT FROM public.llm_models AS m WHERE m.id = model_id));
+
+CREATE POLICY modeldeck_insert ON public.llm_model_prices FOR INSERT TO authenticated WITH CHECK (EXISTS (SELECT FROM public.llm_models AS m WHERE m.id = model_id AND (m.owner_id = (SELECT private.person()) OR (m.owner_id IS NULL AND (SELECT private.has_role('admin'))))));
+
+CREATE POLICY modeldeck_select ON public.profiles FOR SELECT TO authenticated USING (user_id = (SELECT private.person()) OR (SELECT private.has_role('admin')));
+
+CREATE POLICY modeldeck_update ON public.profiles FOR UPDATE TO authenticated USING (user_id = (SELECT private.person())) WITH CHECK (user_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_select ON public.conversations FOR SELECT TO authenticated USING (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_insert ON public.conversations FOR INSERT TO authenticated WITH CHECK (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_update ON public.conversations FOR UPDATE TO authenticated USING (owner_id = (SELECT private.person())) WITH CHECK (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_delete ON public.conversations FOR DELETE TO authenticated USING (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_select ON public.llm_messages FOR SELECT TO authenticated USING (EXISTS (SELECT FROM public.conversations AS c WHERE c.id = conversation_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_insert ON public.llm_messages FOR INSERT TO authenticated WITH CHECK (EXISTS (SELECT FROM public.conversations AS c WHERE c.id = conversation_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_update ON public.llm_messages FOR UPDATE TO authenticated USING (EXISTS (SELECT FROM public.conversations AS c WHERE c.id = conversation_id AND c.owner_id = (SELECT private.person()))) WITH CHECK (EXISTS (SELECT FROM public.conversations AS c WHERE c.id = conversation_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_delete ON public.llm_messages FOR DELETE TO authenticated USING (EXISTS (SELECT FROM public.conversations AS c WHERE c.id = conversation_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_select ON public.comparisons FOR SELECT TO authenticated USING (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_insert ON public.comparisons FOR INSERT TO authenticated WITH CHECK (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_update ON public.comparisons FOR UPDATE TO authenticated USING (owner_id = (SELECT private.person())) WITH CHECK (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_delete ON public.comparisons FOR DELETE TO authenticated USING (owner_id = (SELECT private.person()));
+
+CREATE POLICY modeldeck_select ON public.votes FOR SELECT TO authenticated USING (voter_id = (SELECT private.person()) AND EXISTS (SELECT FROM public.comparisons AS c WHERE c.id = comparison_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_insert ON public.votes FOR INSERT TO authenticated WITH CHECK (voter_id = (SELECT private.person()) AND EXISTS (SELECT FROM public.comparisons AS c WHERE c.id = comparison_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_update ON public.votes FOR UPDATE TO authenticated USING (voter_id = (SELECT private.person()) AND EXISTS (SELECT FROM public.comparisons AS c WHERE c.id = comparison_id AND c.owner_id = (SELECT private.person()))) WITH CHECK (voter_id = (SELECT private.person()) AND EXISTS (SELECT FROM public.comparisons AS c WHERE c.id = comparison_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_delete ON public.votes FOR DELETE TO authenticated USING (voter_id = (SELECT private.person()) AND EXISTS (SELECT FROM public.comparisons AS c WHERE c.id = comparison_id AND c.owner_id = (SELECT private.person())));
+
+CREATE POLICY modeldeck_select ON public.model_compatibility_hints FOR SELECT TO authenticated USING ((SELECT private.person()) IS NOT NULL);
+
+CREATE POLICY modeldeck_select ON public.hint_events FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.llm_usage_log FOR SELECT TO authenticated USING (user_id = (SELECT private.person()) OR (SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.latency_edges FOR SELECT TO authenticated USING ((SELECT private.person()) IS NOT NULL);
+
+CREATE POLICY modeldeck_select ON public.usage_models FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_users FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_delta FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.rollup_state FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_source FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_source_3h FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_source_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_key FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_key_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_model FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_model_3h FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_model_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_user FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_user_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_by_model_source_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_latency FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_latency_3h FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_latency_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_latency_by_model FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_latency_by_model_3h FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_latency_by_model_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_errors FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_errors_3h FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_errors_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_errors_by_model FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_errors_by_model_3h FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.usage_errors_by_model_day FOR SELECT TO authenticated USING ((SELECT private.has_role('analyst', 'admin')));
+
+CREATE POLICY modeldeck_select ON public.audit_log FOR SELECT TO authenticated USING ((SELECT private.has_role('admin')));
+
+CREATE POLICY modeldeck_select ON public.sync_runs FOR SELECT TO authenticated USING ((SELECT private.has_role('admin')));
+
+CREATE POLICY modeldeck_select ON public.sync_items FOR SELECT TO authenticated USING ((SELECT private.has_role('admin')));
+
+CREATE POLICY modeldeck_select ON public.instances FOR SELECT TO authenticated USING ((SELECT private.has_role('admin')));
+
+CREATE OR REPLACE TRIGGER guard_profile BEFORE INSERT OR UPDATE ON public.profiles FOR EACH ROW EXECUTE FUNCTION private.guard_profile();
+
+CREATE OR REPLACE TRIGGER guard_audit_log BEFORE INSERT ON public.audit_log FOR EACH STATEMENT EXECUTE FUNCTION private.guard_server_only();
+
+CREATE OR REPLACE TRIGGER modeldeck_add_profile AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION private.add_profile();
+
+CREATE OR REPLACE TRIGGER modeldeck_follow_user AFTER DELETE OR UPDATE OF email ON auth.users FOR EACH ROW EXECUTE FUNCTION private.follow_user();
+
+CREATE OR REPLACE FUNCTION public.read_rows(query jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = '' AS $function$
+DECLARE
+  exact constant text[] := ARRAY['cache_read', 'cache_write_1h', 'cache_write_5m', 'input', 'output', 'reasoning']::text[];
+  source text := query ->> 'table';
+  chosen text;
+  picked text;
+  ordering text;
+  found jsonb;
+BEGIN
+  IF NOT '{"comparisons": "id", "conversations": "id", "llm_messages": "id", "llm_model_prices": "id", "llm_models": "id", "llm_providers": "id", "profiles": "user_id", "votes": "id"}'::jsonb ? source THEN
+    RAISE EXCEPTION 'unknown table' USING ERRCODE = 'PT400';
+  END IF;
+  
+    IF EXISTS (SELECT FROM jsonb_array_elements(query -> 'where') AS c
+      WHERE coalesce(c ->> 'op', '') <> ALL ('{eq,ne,lt,le,gt,ge,in,ilike,is_null,not_null}')) THEN
+      RAISE EXCEPTION 'unknown comparison' USING ERRCODE = 'PT400';
+    END IF;
+    SELECT coalesce(string_agg(CASE c ->> 'op'
+      WHEN 'is_null' THEN format('t.%I IS NULL', c ->> 'column')
+      WHEN 'not_null' THEN format('t.%I IS NOT NULL', c ->> 'column')
+      WHEN 'in' THEN coalesce((SELECT format('t.%I IN (%s)', c ->> 'column', string_agg(quote_literal(v), ', '))
+        FROM jsonb_array_elements_text(c -> 'value') AS v HAVING count(*) > 0), 'false')
+      WHEN 'ilike' THEN format('t.%I ILIKE %L', c ->> 'column', c ->> 'value')
+      ELSE format('t.%I %s %L', c ->> 'column',
+        '{"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}'::jsonb ->> (c ->> 'op'), c ->> 'value')
+      END, ' AND '), 'true') INTO chosen FROM jsonb_array_elements(query -> 'where') AS c;
+  IF query ? 'count' THEN
+    EXECUTE format('SELECT to_jsonb(count(*)) FROM public.%I AS t WHERE %s', source, chosen) INTO found;
+    RETURN found;
+  END IF;
+  SELECT coalesce(string_agg(format('t.%I', name), ', '), 't.*') INTO picked FROM jsonb_array_elements_text(query -> 'columns') AS name;
+  SELECT 'ORDER BY ' || string_agg(format('t.%I %s NULLS LAST', ltrim(name, '-'), CASE WHEN name LIKE '-%' THEN 'DESC' ELSE 'ASC' END), ', '
+    ORDER BY place) INTO ordering FROM jsonb_array_elements_text(query -> 'order_by') WITH ORDINALITY AS o(name, place);
+  EXECUTE format('SELECT jsonb_agg(to_jsonb(r)) FROM (SELECT %s FROM public.%I AS t WHERE %s %s LIMIT %L OFFSET %L) AS r',
+    picked, source, chosen, coalesce(ordering, ''), query ->> 'limit', coalesce(query ->> 'offset', '0')) INTO found;
+  IF source = ANY (ARRAY['llm_model_prices']::text[]) THEN
+    found := (SELECT jsonb_agg(p.r || coalesce((SELECT jsonb_object_agg(e.k, e.v #>> '{}') FROM jsonb_each(p.r) AS e(k, v)
+        WHERE e.k = ANY (exact) AND jsonb_typeof(e.v) = 'number'), '{}') ORDER BY p.place) FROM jsonb_array_elements(found) WITH ORDINALITY AS p(r, place));
+  END IF;
+  RETURN coalesce(found, '[]');
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION public.apply_changes(changes jsonb) RETURNS jsonb LANGUAGE plpgsql SECURITY INVOKER SET search_path = '' AS $function$
+DECLARE
+  keys constant jsonb := '{"comparisons": "id", "conversations": "id", "llm_messages": "id", "llm_model_prices": "id", "llm_models": "id", "llm_providers": "id", "profiles": "user_id", "votes": "id"}'::jsonb;
+  exact constant text[] := ARRAY['cache_read', 'cache_write_1h', 'cache_write_5m', 'input', 'output', 'reasoning']::text[];
+  change jsonb;
+  given jsonb;
+  stored jsonb;
+  rows jsonb;
+  done jsonb := '[]'::jsonb;
+  source text;
+  key text;
+  names text;
+  settings text;
+  chosen text;
+  unchanged text;
+  counted boolean;
+  others boolean;
+  matched text[];
+  refused boolean;
+BEGIN
+  IF EXISTS (SELECT FROM jsonb_array_elements(changes) AS c WHERE c ->> 'table' = ANY (ARRAY['llm_model_prices', 'llm_models', 'llm_providers', 'profiles']::text[])) THEN
+    PERFORM pg_advisory_xact_lock(7310945);
+  END IF;
+  FOR change IN SELECT c FROM jsonb_array_elements(changes) AS c LOOP
+    source := change ->> 'table';
+    key := keys ->> source;
+    IF key IS NULL THEN
+      RAISE EXCEPTION 'unknown table' USING ERRCODE = 'PT400';
+    END IF;
+    counted := source = ANY (ARRAY['conversations', 'llm_models', 'llm_providers', 'profiles']::text[]);
+    rows := '[]';
+    IF change ->> 'op' IN ('insert', 'upsert') THEN
+      FOR given IN SELECT r FROM jsonb_array_elements(change -> 'rows') AS r LOOP
+        IF change ? 'made' THEN
+          -- Columns that take the id of a row which an earlier change has just stored, each as [change, row].
+          SELECT given || coalesce(jsonb_object_agg(m.key, done #> ARRAY[m.value ->> 0, m.value ->> 1, 'id']), '{}')
+            INTO given FROM jsonb_each(change -> 'made' -> jsonb_array_length(rows)) AS m;
+        END IF;
+        SELECT string_agg(format('%I', n), ', ') INTO names FROM jsonb_object_keys(given) AS n;
+        settings := '';
+        IF change ->> 'op' = 'upsert' THEN
+          SELECT concat_ws(', ', string_agg(format('%1$I = excluded.%1$I', n), ', '), CASE WHEN counted THEN 'version = t.version + 1' END)
+            INTO settings FROM jsonb_object_keys(given) AS n WHERE n NOT IN ('created_at', 'version') AND NOT change -> 'on' ? n;
+          -- What one row clashes on: its own entry of targets, the columns of a unique index and what that is limited to.
+          SELECT format(' ON CONFLICT (%s)%s DO UPDATE SET %s', string_agg(format('%I', c), ', '),
+              format(CASE g -> 'null' WHEN 'true' THEN ' WHERE %I IS NULL' WHEN 'false' THEN ' WHERE %I IS NOT NULL' ELSE '' END, g ->> 'limited'),
+              coalesce(nullif(settings, ''), format('%1$I = excluded.%1$I', min(c))))
+            INTO settings FROM (SELECT change -> 'targets' -> jsonb_array_length(rows) AS g) AS target,
+              jsonb_array_elements_text(g -> 'columns') AS c GROUP BY g;
+        END IF;
+        EXECUTE format('INSERT INTO public.%1$I AS t (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::public.%1$I, $1)%3$s RETURNING to_jsonb(t.*)',
+          source, names, settings) INTO STRICT stored USING given;
+        rows := rows || jsonb_build_array(stored);
+      END LOOP;
+    ELSIF change ->> 'op' IN ('update', 'delete') AND jsonb_array_length(change -> 'where') > 0 THEN
+      
+    IF EXISTS (SELECT FROM jsonb_array_elements(change -> 'where') AS c
+      WHERE coalesce(c ->> 'op', '') <> ALL ('{eq,ne,lt,le,gt,ge,in,ilike,is_null,not_null}')) THEN
+      RAISE EXCEPTION 'unknown comparison' USING ERRCODE = 'PT400';
+    END IF;
+    SELECT coalesce(string_agg(CASE c ->> 'op'
+      WHEN 'is_null' THEN format('t.%I IS NULL', c ->> 'column')
+      WHEN 'not_null' THEN format('t.%I IS NOT NULL', c ->> 'column')
+      WHEN 'in' THEN coalesce((SELECT format('t.%I IN (%s)', c ->> 'column', string_agg(quote_literal(v), ', '))
+        FROM jsonb_array_elements_text(c -> 'value') AS v HAVING count(*) > 0), 'false')
+      WHEN 'ilike' THEN format('t.%I ILIKE %L', c ->> 'column', c ->> 'value')
+      ELSE format('t.%I %s %L', c ->> 'column',
+        '{"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}'::jsonb ->> (c ->> 'op'), c ->> 'value')
+      END, ' AND '), 'true') INTO chosen FROM jsonb_array_elements(change -> 'where') AS c;
+      others := false;
+      unchanged := '';
+      EXECUTE format('SELECT coalesce(array_agg(t.%I::text), ''{}'') FROM public.%I AS t WHERE %s', key, source, chosen) INTO matched;
+      IF change ->> 'version' IS NOT NULL THEN
+        EXECUTE format('SELECT coalesce(bool_or(t.version <> %L), true) FROM public.%I AS t WHERE %s', change ->> 'version', source, chosen)
+          INTO others;
+        IF others THEN
+          RAISE EXCEPTION 'stale' USING ERRCODE = 'PT409';
+        END IF;
+        unchanged := format(' AND t.version = %L', change ->> 'version');
+      END IF;
+      IF change ->> 'op' = 'update' THEN
+        SELECT concat_ws(', ', string_agg(format('%1$I = given.%1$I', n), ', '), CASE WHEN counted THEN 'version = t.version + 1' END)
+          INTO settings FROM jsonb_object_keys(change -> 'values') AS n WHERE n <> 'version';
+        EXECUTE format('WITH given AS (SELECT * FROM jsonb_populate_record(NULL::public.%1$I, $1)), changed AS (UPDATE public.%1$I AS t SET %2$s'
+          ' FROM given WHERE (%3$s)%4$s RETURNING t.*) SELECT coalesce(jsonb_agg(to_jsonb(c.*) ORDER BY c.%5$I), ''[]'') FROM changed AS c',
+          source, settings, chosen, unchanged, key) INTO rows USING change -> 'values';
+      ELSE
+        EXECUTE format('WITH gone AS (DELETE FROM public.%I AS t WHERE (%s)%s RETURNING t.%I) SELECT coalesce(jsonb_agg(to_jsonb(g.*)), ''[]'')'
+          ' FROM gone AS g', source, chosen, unchanged, key) INTO rows;
+      END IF;
+      IF jsonb_array_length(rows) < cardinality(matched) THEN
+        -- Seen, and still as it was, but left alone: a policy keeps the caller from changing it.
+        EXECUTE format('SELECT EXISTS (SELECT FROM public.%I AS t WHERE t.%I::text = ANY ($1) AND t.%2$I::text <> ALL ($2) AND (%s)%s)',
+          source, key, chosen, unchanged)
+          INTO refused USING matched, ARRAY(SELECT r ->> key FROM jsonb_array_elements(rows) AS r);
+        IF refused THEN
+          RAISE EXCEPTION 'a policy of % forbids this', source USING ERRCODE = 'insufficient_privilege';
+        ELSIF unchanged <> '' THEN
+          RAISE EXCEPTION 'stale' USING ERRCODE = 'PT409';
+        END IF;
+      END IF;
+    ELSE
+      RAISE EXCEPTION 'malformed change' USING ERRCODE = 'PT400';
+    END IF;
+    IF source = ANY (ARRAY['llm_model_prices']::text[]) AND rows <> '[]' THEN
+      rows := (SELECT jsonb_agg(p.r || coalesce((SELECT jsonb_object_agg(e.k, e.v #>> '{}') FROM jsonb_each(p.r) AS e(k, v)
+        WHERE e.k = ANY (exact) AND jsonb_typeof(e.v) = 'number'), '{}') ORDER BY p.place) FROM jsonb_array_elements(rows) WITH ORDINALITY AS p(r, place));
+    END IF;
+    done := done || jsonb_build_array(rows);
+  END LOOP;
+  RETURN done;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION public.read_rows(jsonb) FROM public, anon;
+
+GRANT EXECUTE ON FUNCTION public.read_rows(jsonb) TO authenticated, service_role;
+
+REVOKE ALL ON FUNCTION public.apply_changes(jsonb) FROM public, anon;
+
+GRANT EXECUTE ON FUNCTION public.apply_changes(jsonb) TO authenticated, service_role;
+
+CREATE OR REPLACE FUNCTION private.canonical_json(value jsonb) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = '' SET extra_float_digits = 1 AS $function$
+DECLARE
+  literal text := value #>> '{}';
+  number double precision;
+  shown text;
+BEGIN
+  CASE jsonb_typeof(value)
+  WHEN 'object' THEN
+    RETURN (SELECT '{' || coalesce(string_agg(to_json(k)::text || ':' || private.canonical_json(v), ',' ORDER BY k COLLATE "C"), '') || '}'
+      FROM jsonb_each(value) AS e(k, v));
+  WHEN 'array' THEN
+    RETURN (SELECT '[' || coalesce(string_agg(private.canonical_json(v), ',' ORDER BY place), '') || ']'
+      FROM jsonb_array_elements(value) WITH ORDINALITY AS e(v, place));
+  WHEN 'number' THEN
+    IF position('.' IN literal) = 0 AND abs(literal::numeric) <= 9007199254740992 THEN
+      RETURN literal;
+    END IF;
+    number := literal::double precision;
+    IF position('.' IN literal) > 0 AND number = trunc(number) AND abs(number) <= 9007199254740992 THEN
+      RETURN number::text::numeric::text;
+    END IF;
+    shown := number::text;
+    IF abs(number) >= 1e15 AND abs(number) < 1e16 THEN -- Python writes out one digit more before it takes to an exponent
+      shown := shown::numeric::text;
+      shown := shown || CASE WHEN position('.' IN shown) = 0 THEN '.0' ELSE '' END;
+    END IF;
+    RETURN shown;
+  ELSE
+    RETURN value::text;
+  END CASE;
+END
+$function$;
+
+CREATE OR REPLACE FUNCTION private.audit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET timezone = 'UTC' AS $function$
+DECLARE
+  claims jsonb := nullif(current_setting('request.jwt.claims', true), '')::jsonb;
+  origin text := nullif(current_setting('request.headers', true), '')::jsonb ->> 'x-modeldeck-origin';
+  before_row jsonb;
+  after_row jsonb;
+  entry jsonb;
+  moment timestamptz := nullif(current_setting('modeldeck.audit_moment', true), '')::timestamptz;
+  last record;
+BEGIN
+  IF TG_OP <> 'INSERT' THEN
+    before_row := to_jsonb(OLD);
+  END IF;
+  IF TG_OP <> 'DELETE' THEN
+    after_row := to_jsonb(NEW);
+  END IF;
+  entry := jsonb_build_object('subject_id', coalesce(after_row, before_row) ->> TG_ARGV[0]);
+  FOR i IN 1 .. TG_NARGS - 1 LOOP -- exact decimals are kept as text
+    before_row := before_row || jsonb_build_object(TG_ARGV[i], before_row ->> TG_ARGV[i]);
+    after_row := after_row || jsonb_build_object(TG_ARGV[i], after_row ->> TG_ARGV[i]);
+  END LOOP;
+  IF TG_OP = 'UPDATE' THEN
+    SELECT jsonb_object_agg(k, before_row -> k), jsonb_object_agg(k, v) INTO before_row, after_row FROM jsonb_each(after_row) AS e(k, v)
+      WHERE k <> ALL (ARRAY['created_at', 'last_seen_at', 'last_synced_at', 'preferences', 'updated_at', 'version']::text[]) AND v IS DISTINCT FROM before_row -> k;
+    IF after_row IS NULL THEN
+      RETURN NULL;
+    END IF;
+  END IF;
+  SELECT id, hash, at INTO last FROM public.audit_log ORDER BY id DESC LIMIT 1;
+  IF moment IS NULL THEN -- the transaction's first entry; all of them carry its moment, and no neighbour of another one does
+    moment := date_trunc('milliseconds', clock_timestamp());
+    IF moment <= last.at AND last.at < moment + interval '1 second' THEN
+      moment := last.at + interval '1 millisecond';
+    END IF;
+    PERFORM set_config('modeldeck.audit_moment', moment::text, true);
+  END IF;
+  entry := entry || jsonb_build_object(
+    'id', coalesce(last.id, 0) + 1,
+    'at', (extract(epoch FROM moment) * 1000)::bigint,
+    'actor_id', claims ->> 'sub',
+    'actor', coalesce((SELECT coalesce(display_name, email) FROM public.profiles WHERE user_id::text = claims ->> 'sub'),
+      claims ->> 'email', claims ->> 'role', 'Somebody'),
+    'origin', CASE WHEN origin IN ('page', 'api', 'cli', 'job') THEN origin ELSE 'rest' END,
+    'action', TG_TABLE_NAME || '.' || lower(TG_OP),
+    'subject', TG_TABLE_NAME,
+    'before', before_row,
+    'after', after_row,
+    'previous_hash', coalesce(last.hash, '0000000000000000000000000000000000000000000000000000000000000000'));
+  INSERT INTO public.audit_log (id, at, actor_id, actor, origin, action, subject, subject_id, before, after, previous_hash, hash)
+    VALUES ((entry ->> 'id')::bigint, moment, (entry ->> 'actor_id')::uuid, entry ->> 'actor', entry ->> 'origin', entry ->> 'action',
+      entry ->> 'subject', entry ->> 'subject_id', before_row, after_row, entry ->> 'previous_hash',
+      encode(sha256(convert_to(private.canonical_json(entry), 'UTF8')), 'hex'));
+  RETURN NULL;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION private.canonical_json(jsonb) FROM public, anon, authenticated, service_role;
+
+REVOKE ALL ON FUNCTION private.audit_change() FROM public, anon, authenticated, service_role;
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.llm_model_prices FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.llm_model_prices FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('id', 'cache_read', 'cache_write_1h', 'cache_write_5m', 'input', 'output', 'reasoning');
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.llm_models FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.llm_models FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('id');
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.llm_providers FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.llm_providers FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('id');
+
+CREATE OR REPLACE TRIGGER audit_lock BEFORE INSERT OR DELETE OR UPDATE ON public.profiles FOR EACH STATEMENT WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE OR REPLACE TRIGGER audit_change AFTER INSERT OR DELETE OR UPDATE ON public.profiles FOR EACH ROW WHEN (nullif(current_setting('request.jwt.claims', true), '') IS NOT NULL) EXECUTE FUNCTION private.audit_change('user_id');
+
+CREATE OR REPLACE FUNCTION private.count_version() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $function$
+BEGIN
+  NEW.version := OLD.version + 1;
+  NEW.updated_at := date_trunc('milliseconds', clock_timestamp());
+  RETURN NEW;
+END
+$function$;
+
+REVOKE ALL ON FUNCTION private.count_version() FROM public, anon, authenticated, service_role;
+
+CREATE OR REPLACE TRIGGER count_version BEFORE UPDATE ON public.llm_models FOR EACH ROW WHEN (new.version = old.version) EXECUTE FUNCTION private.count_version();
+
+CREATE OR REPLACE TRIGGER count_version BEFORE UPDATE ON public.llm_providers FOR EACH ROW WHEN (new.version = old.version) EXECUTE FUNCTION private.count_version();
+
+INSERT INTO public.profiles (user_id, email, display_name, created_at, updated_at)
+  SELECT id, lower(email), left(raw_user_meta_data ->> 'display_name', 200),
+    date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
+  FROM auth.users WHERE NOT coalesce(is_anonymous, false) ON CONFLICT DO NOTHING;
+
+UPDATE rollup_state SET rebuild_from = NULL, rebuild_done_to = NULL WHERE NOT EXISTS (SELECT FROM llm_usage_log);
