@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import click
@@ -103,6 +105,33 @@ def rotate(as_json: bool) -> None:
         raise click.ClickException(
             f"{len(result.unreadable)} stored keys could not be read and were left as they are; set those keys again."
         )
+
+
+@keys.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would come of each row, and store nothing.")
+@json_option
+def import_keys(file: Path, dry_run: bool, as_json: bool) -> None:
+    """Bring the keys of FILE, encrypted by an older system, into this one.
+
+    FILE is JSON or CSV with the columns provider, encrypted_value and, where a key is not everyone's, user (an e-mail
+    address or id) or model. The old ENCRYPTION_KEY is LEGACY_ENCRYPTION_KEY or, without it, read from standard input or a
+    hidden prompt.
+    """
+    from lib.cli.session import session
+    from lib.services.key_import import KeyImport, read_rows
+
+    rows = read_rows(file.read_text(encoding="utf-8-sig"))
+    with session() as opened:
+        given = opened.services.settings.value("LEGACY_ENCRYPTION_KEY")
+        old_key = given.get_secret_value() if given else _read_secret("old ENCRYPTION_KEY")
+        done = KeyImport(opened.services, opened.principal).run(rows, old_key, dry_run=dry_run)
+    counts = {outcome: sum(row.outcome == outcome for row in done) for outcome in ("imported", "skipped", "failed")}
+    would = "would be " if dry_run else ""
+    summary = f"{counts['imported']:,} keys {would}imported, {counts['skipped']:,} skipped, {counts['failed']:,} failed."
+    emit(as_json, {**counts, "dry_run": dry_run, "rows": [asdict(row) for row in done]}, [*(row.sentence for row in done), summary])
+    if counts["failed"]:
+        raise click.ClickException("Rows that failed were left out; everything else is as said above.")
 
 
 def _read_secret(what: str) -> str:

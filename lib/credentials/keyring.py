@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -140,14 +140,38 @@ class KeyRing:
         self, provider: ProviderRef, api_key: str, actor: Actor, *, holder: Holder = SYSTEM, tested_at: datetime | None = None
     ) -> None:
         """Store a key for its holder, encrypted and bound to the provider's present origin."""
+        self.set_keys([(provider, holder, api_key)], actor, tested_at=tested_at)
+
+    def set_keys(self, given: Sequence[tuple[ProviderRef, Holder, str]], actor: Actor, *, tested_at: datetime | None = None) -> None:
+        """Store several keys in one transaction: all of them or, where one is refused, none."""
+        rows = [self._row(provider, holder, api_key, actor, tested_at) for provider, holder, api_key in given]
+        with store_faults(), writing(self._engine).begin() as connection:
+            lock_audit(connection)
+            for values in rows:
+                before = _shown(connection, values["subject"])
+                _upsert(connection, values)
+                append_entry(connection, self._clock(), actor, "credentials.set", "credentials", values["subject"], before, _told(values))
+
+    def held(self, provider: ProviderRef, holder: Holder) -> bool:
+        """Whether a key is stored for a holder, readable or not."""
+        query = sa.select(credentials.c.user_id).where(credentials.c.subject == holder.subject(provider.id))
+        with store_faults(), self._engine.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def check(self, provider: ProviderRef, api_key: str) -> tuple[str, str]:
+        """Return a key as it would be stored and the origin it would be bound to; raise InvalidValue for what is refused."""
         key, target = _checked_key(api_key), self._origin(provider)
         if provider.kind in KINDS and KINDS[provider.kind].auth == "none":
             raise InvalidValue(f"{provider.display_name} needs no key.", field="api_key")
         if not target:
             raise InvalidValue(f"Give {provider.display_name} a base URL first: its key is bound to it.", field="base_url")
+        return key, target
+
+    def _row(self, provider: ProviderRef, holder: Holder, api_key: str, actor: Actor, tested_at: datetime | None) -> dict[str, Any]:
+        key, target = self.check(provider, api_key)
         key_id, master = self._masters.to_write_under(self._secret.writable(), actor)
         subject, now = holder.subject(provider.id), self._clock()
-        values = {
+        return {
             "scope": holder.scope,
             "subject": subject,
             "provider_id": provider.id,
@@ -161,11 +185,6 @@ class KeyRing:
             "created_at": now,
             "updated_at": now,
         }
-        with store_faults(), writing(self._engine).begin() as connection:
-            before = _shown(connection, subject)
-            _upsert(connection, values)
-            after = _told(values)
-            append_entry(connection, now, actor, "credentials.set", "credentials", subject, before, after)
 
     def remove_system_key(self, provider: ProviderRef, actor: Actor) -> KeyStatus:
         """Forget a provider's stored key; one from the environment shows again where there is one."""
