@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +61,11 @@ class PriceDesk:
         """Return the models with calls of the last 30 days that nobody can price, and those on without a price; needs an analyst."""
         require(self.principal, Role.ANALYST)
         return price_queue.unpriced(self._reader, self.services.clock)
+
+    def without_price(self, keys: Iterable[str]) -> int:
+        """Return how many of everyone's models with these keys have no price now; needs an analyst."""
+        require(self.principal, Role.ANALYST)
+        return price_queue.without_price(self._reader, self.services.clock, keys)
 
     def last(self) -> LastCheck | None:
         """Return what the last check found, compared with the prices stored now; None before the first one."""

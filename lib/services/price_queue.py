@@ -66,11 +66,24 @@ def unpriced(engine: Engine, clock: Clock) -> Queue:
     return _unpriced(engine, slot_of(clock), clock)
 
 
+def without_price(engine: Engine, clock: Clock, keys: Iterable[str]) -> int:
+    """Return how many of everyone's models with these keys have no price now: a short look, however long the log."""
+    wanted = tuple(sorted(set(keys)))
+    return _without_price(engine, slot_of(clock), clock, wanted) if wanted else 0
+
+
+@remembered
+def _without_price(engine: Engine, slot: datetime, clock: Clock, keys: tuple[str, ...]) -> int:
+    with store_faults(), engine.connect() as connection:
+        bare = connection.execute(_bare(clock(), llm_models.c.model_key.in_(keys))).all()
+        return sum(not is_known(s.price) for s in subjects(connection, clock(), [row.id for row in bare])) if bare else 0
+
+
 @remembered
 def _unpriced(engine: Engine, slot: datetime, clock: Clock) -> Queue:
     with store_faults(), engine.connect() as connection:
         called = connection.execute(_called(slot - SPAN)).all()
-        bare = connection.execute(_bare(clock())).all()
+        bare = connection.execute(_bare(clock(), llm_models.c.is_active)).all()
         with_tokens = [row for row in called if row.calls > row.tokenless]
         ids = {row.model_id for row in with_tokens if row.model_id is not None} | {row.id for row in bare}
         prices = {s.model_id: s.price for s in subjects(connection, clock(), ids)} if ids else {}
@@ -143,8 +156,8 @@ def _models(ids: Iterable[int]) -> sa.Select[Any]:
     )
 
 
-def _bare(now: datetime) -> sa.Select[Any]:
-    """Return the query for everyone's models that are on and have no price at all."""
+def _bare(now: datetime, only: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    """Return the query for those of everyone's models that name no main rate now."""
     models, prices = llm_models.c, llm_model_prices.c
     latest = (
         sa.select(prices.id)
@@ -158,6 +171,6 @@ def _bare(now: datetime) -> sa.Select[Any]:
         sa.select(models.id, models.model_key, models.display_name, llm_providers.c.display_name.label("provider"))
         .join(llm_providers, llm_providers.c.id == models.provider_id)
         .outerjoin(llm_model_prices, prices.id == latest)
-        .where(models.owner_id.is_(None), models.model_type != SAMPLE, models.is_active)
+        .where(models.owner_id.is_(None), models.model_type != SAMPLE, only)
         .where(prices.input.is_(None), prices.output.is_(None))
     )

@@ -144,7 +144,7 @@ def unpriced(usage: Usage) -> None:
     calls = f"{number:,} unpriced {'call' if number == 1 else 'calls'}"
     st.markdown(
         f":red-badge[:material/money_off: {calls}] in no cost above. Choose a row to see them; "
-        "a price on the Models page prices the calls that come after it."
+        "an admin prices them on the Prices page."
     )
     frame = pd.DataFrame(
         {

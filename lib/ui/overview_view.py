@@ -89,16 +89,18 @@ def problems(usage: Usage) -> None:
         st.caption(f"and {len(found) - PROBLEMS} more")
 
 
-def prices(page: Page) -> None:
-    """Say in one line that models have no price or that the catalogue has others; only an admin is led to where that is mended."""
+def prices(page: Page, usage: Usage) -> None:
+    """Say in one line that models called have no price, or that the catalogue has others; an admin is led to where that is mended."""
     if not page.principal.role.includes(Role.ANALYST):
         return
     is_admin = page.principal.role.includes(Role.ADMIN)
     desk = PriceDesk(page.services, page.principal)
-    queue, last = desk.unpriced(), desk.last() if is_admin else None
+    called = analytics.usage_by(usage.asked[0], "model", *usage.asked[1:])
+    bare = desk.without_price(share.key for share in called if share.totals.unpriced)
+    last = desk.last() if is_admin else None
     told = []
-    if queue.called:
-        told.append(f"{_number(queue.called, 'model')} with calls {'has' if queue.called == 1 else 'have'} no price for them")
+    if bare:
+        told.append(f"{_number(bare, 'model')} that {'was' if bare == 1 else 'were'} called {'has' if bare == 1 else 'have'} no price")
     if last is not None and last.differing:
         told.append(f"{_number(last.differing, 'model')} {'differs' if last.differing == 1 else 'differ'} from the catalogue")
     if not told:

@@ -16,7 +16,7 @@ view = filters.view(page)
 with st.skeleton(height=loading.KPI_ROW):
     usage = Usage(page, view)
     usage.headline()
-overview_view.prices(page)
+overview_view.prices(page, usage)
 if usage.is_empty and not view.is_filtered and not page.services.has_sample():
     overview_view.first_steps(page)
 elif usage.is_empty:

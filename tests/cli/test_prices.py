@@ -53,7 +53,7 @@ def test_prices_are_told_by_date_and_rates_not_named_stay(run: Run) -> None:
     run("models", "price", OPUS, "--output", "30.5", "--cache-write-hour", "11")
     history = run("models", "price", OPUS, "--json").document["prices"]
     assert [price["source"] for price in history] == ["seed", "manual"]
-    assert (Decimal(history[1]["output"]), Decimal(history[1]["cache_write_1h"])) == (Decimal("30.5"), 11)
+    assert (Decimal(history[1]["output"]), Decimal(history[1]["cache_write_1h"])) == (Decimal("30.5"), Decimal(11))
     assert Decimal(history[1]["input"]) == Decimal(history[0]["input"])
     assert "output 30.5" in run("models", "price", OPUS).out
     assert "so its calls are unpriced" in run("models", "price", "vllm-custom").out

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.access import LOCAL_ADMIN, Principal, Role
 from lib.money import format_usd
-from lib.pricing import Price, cost
+from lib.pricing import Price
 from lib.services.price_desk import PriceDesk
 from lib.ui import context, price_dialog, price_view
 from tests.pages.deck import Deck, button, choose, clean, press, words
@@ -254,17 +254,17 @@ def test_the_overview_leads_an_admin_to_prices_and_tells_an_analyst(filled: Deck
     says(filled, market, "gpt-4o-mini", DEARER)
     desk(filled, market).check()
     text = clean(filled.open("overview"))
-    assert "1 model with calls has no price for them; 1 model differs from the catalogue." in text
+    assert "1 model that was called has no price; 1 model differs from the catalogue." in text
     monkeypatch.setattr(context, "asking", lambda: ANN)
     text = clean(filled.open("overview"))
-    assert "1 model with calls has no price for them." in text
+    assert "1 model that was called has no price." in text
     assert "catalogue" not in text
     monkeypatch.setattr(context, "asking", lambda: replace(ANN, role=Role.MEMBER))
-    assert "no price for them" not in clean(filled.open("overview"))
+    assert "called has no price" not in clean(filled.open("overview"))
 
 
 def test_the_overview_is_silent_when_every_price_is_right(deck: Deck) -> None:
-    assert "no price for them" not in clean(deck.open("overview"))
+    assert "called has no price" not in clean(deck.open("overview"))
 
 
 def test_words_of_a_back_fill_are_true() -> None:
@@ -273,4 +273,3 @@ def test_words_of_a_back_fill_are_true() -> None:
     assert price_dialog.told(None) == "The price is set."
     assert price_dialog.told(Filled(2, 1_500_000_000, 0)) == "2 calls are priced now: $1.50."
     assert price_dialog.told(Filled(0, 0, 3)).endswith("3 need a rate that the price of their time does not name.")
-    assert cost(DEARER, None) is None
