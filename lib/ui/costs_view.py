@@ -143,8 +143,7 @@ def unpriced(usage: Usage) -> None:
     number = sum(s.totals.unpriced for s in shares)
     calls = f"{number:,} unpriced {'call' if number == 1 else 'calls'}"
     st.markdown(
-        f":red-badge[:material/money_off: {calls}] in no cost above. Choose a row to see them; "
-        "an admin prices them on the Prices page."
+        f":red-badge[:material/money_off: {calls}] in no cost above. Choose a row to see them; an admin prices them on the Prices page."
     )
     frame = pd.DataFrame(
         {
