@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
 from lib import crypto
-from lib.credentials import KeyRing
+from lib.credentials import Holder, KeyRing
 from lib.credentials.secret import EncryptionSecret
 from lib.errors import SettingsError, WrongEncryptionKey
 from lib.store.schema import credentials, encryption_keys
@@ -136,3 +137,54 @@ def test_a_second_rotation_to_another_key_waits_for_the_first(ring: Ring, tmp_pa
         ring().rotate(ACTOR, "another")
     assert ring().rotate(ACTOR).rewritten == 1
     assert (tmp_path / "encryption.key").read_text() == "begun\n"
+
+
+HELD = (
+    (PROVIDERS[0], Holder()),
+    (PROVIDERS[0], Holder("user", user_id="u1")),
+    (PROVIDERS[0], Holder("user", user_id="u2")),
+    (PROVIDERS[0], Holder("model", None, 7)),
+    (replace(PROVIDERS[1], owner_id="u1"), Holder("user", user_id="u1")),
+    (replace(PROVIDERS[1], owner_id="u1"), Holder("model", "u1", 8)),
+)
+
+
+@pytest.mark.parametrize("after", range(1, len(HELD) + 1))
+def test_a_rotation_killed_anywhere_keeps_everyones_peoples_and_models_keys_apart(ring: Ring, engine: Engine, after: int) -> None:
+    def held(keys: KeyRing) -> list[str]:
+        found = []
+        for provider, holder in HELD:
+            model = Ref(holder.model_id, owner_id=holder.user_id) if holder.model_id else None
+            found.append(keys.resolve(provider, model, holder.user_id if model is None else None).api_key)
+        return [key.get_secret_value() if key else "" for key in found]
+
+    def die(done: int, _of: int) -> None:
+        if done == after:
+            raise Killed
+
+    server, expected = ring(), [f"{CANARY}-{number}" for number in range(len(HELD))]
+    for (provider, holder), key in zip(HELD, expected, strict=True):
+        server.set_key(provider, key, ACTOR, holder=holder)
+    with pytest.raises(Killed):
+        ring().rotate(ACTOR, progress=die)
+    assert held(server) == expected == held(ring())
+    assert ring().rotate(ACTOR).rewritten == len(HELD) - after
+    assert held(ring()) == expected
+    with engine.connect() as connection:
+        assert len(set(connection.scalars(sa.select(credentials.c.key_id)))) == 1
+
+
+def test_under_another_encryption_key_a_persons_key_asks_to_be_pasted_again_and_nobody_elses_takes_its_place(ring: Ring) -> None:
+    mine = Holder("user", user_id="u1")
+    before = ring(ENCRYPTION_KEY="lost for ever")
+    before.set_key(PROVIDERS[0], CANARY, ACTOR, holder=mine)
+    keys = ring(ENCRYPTION_KEY="present", OPENAI_API_KEY="sk-environment-0123456789abcdef")
+    keys.set_system_key(PROVIDERS[0], f"{CANARY}-everyones", ACTOR)
+    status = keys.overview([PROVIDERS[0]], user_id="u1").personal[PROVIDERS[0].id]
+    assert (status.source, status.preview) == ("unreadable", "sk-cana...81c4")
+    assert status.problem is not None and "paste the provider's key again" in status.problem
+    with pytest.raises(WrongEncryptionKey):
+        keys.resolve(PROVIDERS[0], user_id="u1")
+    assert keys.resolve(PROVIDERS[0], user_id="u2").scope == "system"
+    keys.set_key(PROVIDERS[0], CANARY, ACTOR, holder=mine)
+    assert keys.resolve(PROVIDERS[0], user_id="u1").api_key == SecretStr(CANARY)
