@@ -132,6 +132,19 @@ def _team(browser: Browser) -> None:
                         _shoot(tab, f"people-{size}-{scheme}")
 
 
+def _setup(browser: Browser) -> None:
+    """Draw what a server says before its database has tables."""
+    with running_postgres() as postgres, tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder:
+        url = postgres.url(postgres.create())
+        with serve(Path(folder), DATABASE_URL=url, ENCRYPTION_KEY="made-up-key-for-screenshots") as server:
+            for size in SIZES:
+                for scheme in SCHEMES:
+                    with _tab(browser, size, scheme) as tab:
+                        tab.goto(f"{server.url}/setup")
+                        expect(on.heading(tab, "Setup")).to_be_visible()
+                        _shoot(tab, f"setup-{size}-{scheme}")
+
+
 def _conversations(browser: Browser, server: Server) -> None:
     replies = [_reply(thought, text, 180 + 240 * n, 6_000 + 400 * n) for n, (_, thought, text) in enumerate(TURNS)]
     with ReplayServer(*replies * (len(SIZES) * len(SCHEMES)), pace=0.015) as provider:
@@ -152,11 +165,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder, serve(Path(folder)) as server:
         with on.services(server.data_dir) as services:
             print(f"{showcase.fill(services, days=60)} calls made up")
+            showcase.compare_prices(services)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             _pages(browser, server)
             _conversations(browser, server)
             _team(browser)
+            _setup(browser)
             browser.close()
     drawn = sorted(FOLDER.glob("*.png"))
     print(f"{len(drawn)} pictures, {sum(path.stat().st_size for path in drawn) / 1e6:.1f} MB, in {FOLDER.relative_to(ROOT)}")

@@ -6,13 +6,16 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from lib.access import LOCAL_ADMIN
 from lib.chat import Usage
 from lib.errors import ProviderError
+from lib.pricing import PriceSource
 from lib.registry import Model
 from lib.services import Services
+from lib.services.price_desk import PriceDesk
 from lib.usage import AttemptStart, Ledger, Outcome, Source
 
 DAYS, CALLS_A_DAY = 30, 42
@@ -79,6 +82,21 @@ def fill(services: Services, *, now: datetime | None = None, seed: int = 7, days
         for number, outcome in enumerate(attempts, start=1):
             ledger.close(ledger.open(replace(start, attempt=number)), outcome)
     return made
+
+
+def compare_prices(services: Services) -> None:
+    """Give some models prices that the catalogue does not have, one of them by hand, and compare them with it."""
+    registry = services.registry(LOCAL_ADMIN)
+    changed: tuple[tuple[str, str, PriceSource], ...] = (
+        ("claude-sonnet-5-5", "1.25", "seed"),
+        ("deepseek-reasoner", "0.8", "seed"),
+        ("gpt-4o-mini", "0.9", "manual"),
+    )
+    for key, factor, source in changed:
+        model = registry.get(key)
+        assert model.price is not None
+        registry.set_price(model.id, model.price.times(Decimal(factor)).from_source(source))
+    PriceDesk(services, LOCAL_ADMIN).check()
 
 
 def _calls(

@@ -91,6 +91,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp("accessible")) as running:
         with on.services(running.data_dir) as services:
             showcase.fill(services)
+            showcase.compare_prices(services)
             services.load_sample(LOCAL_ADMIN, 2_000, 30, 7)
         yield running
 
