@@ -40,6 +40,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("SUPABASE_PUBLISHABLE_KEY", None, "Publishable key of the Supabase project.", alias="SUPABASE_ANON_KEY"),
     Setting("SUPABASE_SECRET_KEY", None, "Secret key of the Supabase project.", secret=True, alias="SUPABASE_SERVICE_ROLE_KEY"),
     Setting("ENCRYPTION_KEY", None, "Key that encrypts stored provider keys; embedded mode makes its own when unset.", secret=True),
+    Setting(
+        "LEGACY_ENCRYPTION_KEY", None, "ENCRYPTION_KEY of the older system whose keys are imported; asked for when unset.", secret=True
+    ),
     Setting("OIDC_ISSUER", None, "Address of an OpenID provider for single sign-on next to passwords; needs DATABASE_URL and no Supabase."),
     Setting("OIDC_CLIENT_ID", None, "What Modeldeck is called at that provider."),
     Setting("OIDC_CLIENT_SECRET", None, "Secret of that client.", secret=True),
