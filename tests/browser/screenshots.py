@@ -14,7 +14,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
 
-from lib.access import Accounts, People, Role
+from lib.access import LOCAL_ADMIN, Accounts, People, Role
+from lib.services.price_desk import PriceDesk
 from lib.store.base import Actor
 from lib.store.engine import open_engine
 from lib.store.sql import utc_now
@@ -164,8 +165,9 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder, serve(Path(folder)) as server:
         with on.services(server.data_dir) as services:
+            showcase.change_prices(services)
             print(f"{showcase.fill(services, days=60)} calls made up")
-            showcase.compare_prices(services)
+            PriceDesk(services, LOCAL_ADMIN).check()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             _pages(browser, server)

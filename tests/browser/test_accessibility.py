@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from lib.access import LOCAL_ADMIN, Accounts, People, Role
+from lib.services.price_desk import PriceDesk
 from lib.store.base import Actor
 from lib.store.engine import open_engine
 from lib.store.sql import utc_now
@@ -90,8 +91,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with keys, a month of calls, and sample data."""
     with serve(tmp_path_factory.mktemp("accessible")) as running:
         with on.services(running.data_dir) as services:
+            showcase.change_prices(services)
             showcase.fill(services)
-            showcase.compare_prices(services)
+            PriceDesk(services, LOCAL_ADMIN).check()
             services.load_sample(LOCAL_ADMIN, 2_000, 30, 7)
         yield running
 
