@@ -10,13 +10,14 @@ from lib.registry import Model
 from lib.registry.values import SWITCHED_OFF
 from lib.ui import format as fmt
 from lib.ui.capabilities import CAPABILITIES
-from lib.ui.model_find import BLOCKED, MINE, OFF, USABLE, is_priced, status
+from lib.ui.model_find import BLOCKED, MINE, USABLE, is_priced, status
 from lib.ui.model_table import price
 
 PER_PAGE = 24
 _PAGE = "page"
-_BADGES = {USABLE: "green", OFF: "gray", BLOCKED: "orange"}
-_ICONS = {USABLE: "check_circle", OFF: "toggle_off", BLOCKED: "error"}
+_BADGES = {USABLE: "green", BLOCKED: "orange"}
+"""Of a model that is off its switch tells."""
+_ICONS = {USABLE: "check_circle", BLOCKED: "error"}
 
 
 def draw(models: Sequence[Model], *, on_toggle: Callable[[Model], None], on_open: Callable[[Model], None]) -> None:
@@ -42,16 +43,9 @@ def _page(pages: int) -> int:
 
 
 def _card(model: Model, on_toggle: Callable[[Model], None], on_open: Callable[[Model], None]) -> None:
-    with st.container(border=True, height="stretch", gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
-            st.button(
-                f"**{fmt.literal(model.display_name)}**",
-                key=f"card-{model.id}",
-                type="tertiary",
-                on_click=on_open,
-                args=(model,),
-                width="stretch",
-            )
+    with st.container(border=True, height="stretch", gap=None):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False):
+            st.button(f"**{fmt.literal(model.display_name)}**", key=f"card-{model.id}", type="tertiary", on_click=on_open, args=(model,))
             st.toggle(
                 f"{model.display_name} is on",
                 model.is_active,
@@ -66,16 +60,15 @@ def _card(model: Model, on_toggle: Callable[[Model], None], on_open: Callable[[M
 def facts(model: Model) -> str:
     """Return what a card says below its name, in Markdown."""
     state = status(model)
-    marks = [f":{_BADGES[state]}-badge[:material/{_ICONS[state]}: {state}]"]
+    marks = [f":{_BADGES[state]}-badge[:material/{_ICONS[state]}: {state}]"] if state in _BADGES else []
     marks += [":violet-badge[Default]"] if model.is_default else []
     marks += [f":blue-badge[{MINE}]"] if model.owner_id is not None else []
     maker = f" · {fmt.literal(model.vendor)}" if model.vendor and model.vendor.lower() != model.provider.display_name.lower() else ""
     can = " ".join(c.icon for c in CAPABILITIES if c.name in model.capabilities)
-    lines = [f":small[{fmt.literal(model.provider.display_name)}{maker}]", " ".join(marks), f":small[{_figures(model)}]"]
-    lines += [f":gray[{can}]"] if can else []
     why = model.why_not if model.why_not != SWITCHED_OFF else None
-    lines += [f":small[{fmt.literal(why)}]"] if why else []
-    return "  \n".join(lines)
+    lines = [f":small[:gray[{fmt.literal(model.provider.display_name)}{maker}]]", f":small[{_figures(model)}]", f":gray[{can}]"]
+    lines += [" ".join([*marks, *([f":small[{fmt.literal(why)}]"] if why else [])])]
+    return "  \n".join(line for line in lines if line not in ("", ":gray[]"))
 
 
 def _figures(model: Model) -> str:

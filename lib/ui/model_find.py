@@ -22,6 +22,8 @@ ON, KEYLESS, GONE, UNPRICED = "On", "Needs a key", "Gone", "Unpriced"
 EVERYONES, MINE = "Everyone's", "Mine"
 BY_ORDER = "By order"
 TABLE, CARDS = "Table", "Cards"
+STYLE = "<style>.st-key-models-actions { min-height: 2.5rem; }</style>"
+"""So that the table stays where it is when a choice brings the actions."""
 _FILTERS = ("provider", "state", "can", "owner")
 _KEY = re.compile(r"\bkey\b")
 
@@ -100,7 +102,7 @@ class Wanted:
 
 def controls(models: Sequence[Model]) -> tuple[Wanted, str]:
     """Draw search, filters, sort and view; return what is looked for, and the view."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="models-find"):
+    with st.container(horizontal=True, vertical_alignment="center", key="models-find"):
         search = st.text_input(
             "Search",
             type="search",

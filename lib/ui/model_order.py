@@ -36,9 +36,9 @@ li {
     background: var(--st-background-color); border-bottom: 1px solid var(--st-border-color); counter-increment: place;
 }
 li:last-child { border-bottom: 0; }
-li::before { content: counter(place); order: 1; flex: none; min-width: 1.75rem; text-align: right; font-variant-numeric: tabular-nums; }
+li::before { content: counter(place); order: 1; flex: none; min-width: 1.5rem; text-align: right; font-variant-numeric: tabular-nums; }
 .handle {
-    order: 0; flex: none; width: 2.5rem; height: 100%; padding: 0; border: 0; background: none; color: inherit; cursor: grab;
+    order: 0; flex: none; width: 2.25rem; height: 100%; padding: 0; border: 0; background: none; color: inherit; cursor: grab;
     touch-action: none; border-radius: var(--st-base-radius);
 }
 .handle::before {

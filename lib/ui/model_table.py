@@ -39,6 +39,8 @@ def draw(models: Sequence[Model], *, key: str, on_toggle: Any, on_open: Any) -> 
     """Draw the table and return the positions of the chosen rows."""
     _follow(models, key)
     frame = pd.DataFrame([_row(model) for model in models])
+    if not any(frame["why"]):
+        del frame["why"]
     event = st.dataframe(
         frame,
         key=key,

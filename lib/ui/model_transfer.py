@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from lib.errors import ModeldeckError
-from lib.registry import ImportPlan, ImportRefused, ImportUndo
+from lib.registry import ImportPlan, ImportRefused, ImportUndo, Problem
 from lib.registry.differences import said, word
 from lib.registry.transfer import read
 from lib.registry.transfer_csv import to_csv
@@ -115,17 +115,15 @@ def _problems(refused: ImportRefused) -> None:
     st.error(
         f"Nothing can be imported yet: {_count(count, 'mistake')} in the file. Correct it and choose it again.", icon=":material/error:"
     )
-    rows = [
-        {"Where": problem.where, "Field": problem.field or "", "What is wrong": problem.sentence}
-        for problem in refused.problems[:_MOST_ROWS]
-    ]
-    if not any(row["Field"] for row in rows):
-        rows = [{name: value for name, value in row.items() if name != "Field"} for row in rows]
-    column = st.column_config.TextColumn("What is wrong", width="large")
-    st.dataframe(
-        pd.DataFrame(rows), hide_index=True, column_config={"What is wrong": column}, alt="What is wrong in the file, by row and field"
-    )
+    lines = [f"- {_where(problem)}{fmt.literal(problem.sentence)}" for problem in refused.problems[:_MOST_ROWS]]
+    with st.container(height=420 if len(lines) > 12 else "content", border=len(lines) > 12):
+        st.markdown("\n".join(lines))
     _rest(count)
+
+
+def _where(problem: Problem) -> str:
+    places = ", ".join(fmt.literal(place) for place in (problem.where, problem.field) if place)
+    return f"**{places}:** " if places else ""
 
 
 def _difference(plan: ImportPlan) -> None:

@@ -39,6 +39,7 @@ elif menu == model_transfer.EXPORT:
     model_transfer.export_dialog(page)
 model_bulk.undo(page)
 model_transfer.undo(page)
+st.html(model_find.STYLE)
 actions = st.container(horizontal=True, vertical_alignment="center", key="models-actions")
 if not shown:
     model_find.say_empty(page, models)

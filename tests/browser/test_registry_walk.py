@@ -38,6 +38,54 @@ def state(server: Server) -> dict[str, Any]:
         return {m.model_key: (m.is_active, m.hidden, m.fallbacks, m.display_order) for m in opened.registry(LOCAL_ADMIN).models()}
 
 
+def claudes(server: Server) -> list[str]:
+    """Return Anthropic's models in their order, as another process sees it."""
+    return [key for key in state(server) if key.startswith("claude")]
+
+
+def menu(tab: Page, word: str) -> Locator:
+    """Open one of the dialogs behind the page's menu, and return it."""
+    on.settle(tab)
+    tab.get_by_role("button", name="More", exact=True).click()
+    tab.get_by_role("menuitem", name=word, exact=True).click()
+    dialog = tab.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    on.settle(tab)
+    return dialog
+
+
+def grip(dialog: Locator, place: int) -> Locator:
+    """Return the handle of the row at a place in the list of the order."""
+    return dialog.locator("li .handle").nth(place)
+
+
+def listed(dialog: Locator) -> list[int]:
+    """Return which rows stand in the list of the order now, by the place they had when it was first asked."""
+    rows = dialog.locator("li").evaluate_all("items => items.map(item => item.dataset.id)")
+    first = sorted(map(int, rows))
+    return [first.index(int(row)) for row in rows]
+
+
+def drag(tab: Page, source: Locator, target: Locator) -> None:
+    """Drag one handle to where another is, with the mouse."""
+    source.hover()  # waits until the drawer has slid in
+    start, end = source.bounding_box(), target.bounding_box()
+    assert start is not None and end is not None
+    x = start["x"] + start["width"] / 2
+    tab.mouse.move(x, start["y"] + start["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(x, end["y"] + end["height"] / 2, steps=6)
+    expect(tab.get_by_role("dialog").locator(".line")).to_be_visible()
+    tab.mouse.up()
+
+
+def give(dialog: Locator, name: str, data: bytes) -> None:
+    """Put a file into the dialog, in place of one that is there."""
+    if (there := dialog.get_by_role("button", name=re.compile("^Remove"))).count():
+        there.first.click()
+    dialog.locator('input[type="file"]').set_input_files({"name": name, "mimeType": "text/csv", "buffer": data})
+
+
 def choose(tab: Page, *rows: int) -> None:
     for row in rows:
         on.click_cell(tab, MODELS, x=on.MARKER_X, row=row, row_height=ROW)
@@ -77,14 +125,31 @@ def test_from_a_template_to_a_bulk_change_and_back(tab: Page, tmp_path: Path) ->
         expect(on.cells(tab, MODELS).filter(has_text="House model II")).to_have_count(1)
 
         on.visit(tab, server, "Models", "?provider=Anthropic")
-        order = [key for key in state(server) if key.startswith("claude")]
-        choose(tab, 0)
-        tab.get_by_role("button", name="Move down").click()
-        on.eventually(lambda: [k for k in state(server) if k.startswith("claude")] == [order[1], order[0], *order[2:]], "it did not move")
+        order = claudes(server)
+        dialog = menu(tab, "Change the order")
+        drag(tab, grip(dialog, 0), grip(dialog, 2))
+        expect(dialog.get_by_text("1 model will stand elsewhere.")).to_be_visible()
+        assert listed(dialog)[:3] == [1, 2, 0], "the first row went to the third place"
+        grip(dialog, 4).focus()
+        for key in ("Space", "Home", "ArrowDown", "Space"):
+            tab.keyboard.press(key)
+        on.eventually(lambda: listed(dialog)[:4] == [1, 4, 2, 0], "the keys carried no row")
+        dialog.get_by_label("Place", exact=True).fill("1")
+        expect(dialog.get_by_text("2 models will stand elsewhere.")).to_be_visible()
+        on.settle(tab)
+        dialog.get_by_role("combobox", name=re.compile("Model")).fill("Claude 3 Haiku")
+        tab.get_by_role("option", name="Claude 3 Haiku").click()
+        dialog.get_by_role("button", name="Move", exact=True).click()
+        expect(dialog.locator("li").first).to_contain_text("Claude 3 Haiku")
+        assert claudes(server) == order, "nothing is written before it is saved"
+        dialog.get_by_role("button", name="Save the order").click()
+        expect(dialog).to_be_hidden()
+        last = order.index("claude-3-haiku-20240307") if "claude-3-haiku-20240307" in order else len(order) - 1
+        assert claudes(server)[:5] == [order[last], order[1], order[4], order[2], order[0]]
 
         before = state(server)
         on.settle(tab)
-        choose(tab, 2)
+        choose(tab, 0, 2)
         tab.get_by_role("button", name="Change together").click()
         bulk = tab.get_by_role("dialog")
         bulk.get_by_role("radio", name="On", exact=True).click()
@@ -98,6 +163,24 @@ def test_from_a_template_to_a_bulk_change_and_back(tab: Page, tmp_path: Path) ->
         tab.get_by_role("button", name="Undo", exact=True).click()
         expect(tab.get_by_text("2 models changed.")).to_be_hidden()
         assert state(server) == before
+
+        with tab.expect_download() as download:
+            menu(tab, "Export").get_by_role("button", name="CSV for spreadsheets").click()
+        table = Path(download.value.path()).read_bytes()
+        assert KEY.encode() not in table
+        on.visit(tab, server, "Models")
+        dialog = menu(tab, "Import")
+        give(dialog, "wrong.csv", table.replace(b",House model II,", b",=1+1,").replace(b",true,", b",maybe,", 1))
+        expect(dialog.get_by_role("alert")).to_contain_text("1 mistake in the file")
+        expect(dialog.get_by_role("listitem").first).to_contain_text("“maybe” is neither true nor false.")
+        give(dialog, "right.csv", table.replace(b",House model II,", b",=1+1,"))
+        expect(on.cells(tab, "What the import changes").filter(has_text="=1+1")).to_have_count(1)
+        dialog.get_by_role("button", name="Import 1 model").click()
+        expect(dialog).to_be_hidden()
+        assert on.show_model(server, OPENAI_MODEL)["name"] == "=1+1"
+        tab.get_by_role("button", name="Undo import").click()
+        expect(tab.get_by_text("Imported: 1 model")).to_be_hidden()
+        assert on.show_model(server, OPENAI_MODEL)["name"] == "House model II"
 
 
 def within(tab: Page, width: int) -> bool:
@@ -122,7 +205,7 @@ def test_two_thousand_models_are_found_and_opened_at_any_width(tab: Page, tmp_pa
                 ]
             )
         on.visit(tab, server, "Models")
-        expect(tab.get_by_text("2046 of 2046 models shown")).to_be_visible()
+        expect(tab.get_by_text("2,046 models · 2,005 on")).to_be_visible()
         on.visit(tab, server, "Models", "?q=m1999")
         choose(tab, 0)
         tab.get_by_role("button", name="Details").click()

@@ -33,7 +33,7 @@ def chosen(at: AppTest) -> list[str]:
 
 def row(at: AppTest, key: str) -> dict[str, Any]:
     frame = at.dataframe[0].value
-    return dict(frame[frame["key"] == key].iloc[0])
+    return {"why": "", **frame[frame["key"] == key].iloc[0]}
 
 
 def test_every_model_is_listed_in_order_with_its_state_and_what_to_do(deck: Deck) -> None:
