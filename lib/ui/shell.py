@@ -8,7 +8,7 @@ import streamlit as st
 
 from lib.access import Principal, Role
 from lib.errors import ModeldeckError, SettingsError, SignInRequired, StoreUnavailable
-from lib.ui import fallback_view, filters, problems, sample_notice, setup_view, sign_in
+from lib.ui import filters, problems, sample_notice, setup_view, sign_in
 from lib.ui.context import asking, console_settings, guard, services
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -36,6 +36,8 @@ TEAM_PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("You", "pages/play/profile.py", "Profile", ":material/account_circle:"),
 )
 """Pages of the modes in which a team signs in, as further rows of PAGES."""
+PASSING = frozenset({"locked", "busy", "too-slow"})
+"""Faults of the database that nothing has to be set up against."""
 SETUP = setup_view.PAGE
 PLAYGROUND = "Playground"
 JOIN = "Join"
@@ -123,9 +125,13 @@ def _draw_trouble(title: str, trouble: ModeldeckError) -> None:
     if title == SETUP[2]:
         setup_view.draw_trouble(trouble, settings.mode if settings else None)
     elif title == PLAYGROUND and settings is not None and isinstance(trouble, StoreUnavailable):
+        from lib.ui import fallback_view  # seldom needed, and a start should not wait for it
+
         fallback_view.draw(trouble, settings)
     else:
         problems.show(trouble)
+        if isinstance(trouble, StoreUnavailable) and trouble.reason in PASSING:
+            return
         with st.container(horizontal=True):
             st.page_link(ROOT / SETUP[1], label="What to do: open Setup", icon=SETUP[3])
             if settings is not None:
