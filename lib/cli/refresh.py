@@ -61,11 +61,13 @@ def _document(looks: list[Look], done: Refreshed, dry_run: bool) -> dict[str, An
 
 
 def _lines(looks: list[Look], done: Refreshed, dry_run: bool) -> list[str]:
+    from lib.services.discovery_results import left_out
+
     if not looks:
         return ["No provider is connected. Set a key with: python -m lib keys set PROVIDER"]
     lines: list[str] = []
     for look, result in zip(looks, done.results, strict=True):
-        lines.append(plain(f"{result.provider_name}: {result.sentence}"))
+        lines.append(plain(" ".join(part for part in (result.named, left_out(result.left_out)) if part)))
         rows = look.plan.rows if look.plan else ()
         lines += [_line(row) for row in rows[:_SHOWN]]
         lines += [f"   and {len(rows) - _SHOWN:,} more"] if len(rows) > _SHOWN else []

@@ -50,7 +50,12 @@ class ProviderResult:
         """The result for people."""
         if self.error or self.not_told or self.held:
             return self.error or self.not_told or f"{self.held} Nothing was applied."
-        return " ".join(part for part in (_changed(self.counts, self.listed), _waiting(self.waiting), left_out(self.left_out)) if part)
+        return " ".join(part for part in (_changed(self.counts, self.listed), _waiting(self.waiting)) if part)
+
+    @property
+    def named(self) -> str:
+        """The sentence, and whose it is."""
+        return named(self.provider_name, self.sentence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ class Refreshed:
     @property
     def errors(self) -> tuple[str, ...]:
         """A sentence for each of them."""
-        return tuple(f"{result.provider_name}: {result.error}" for result in self.results if result.error)
+        return tuple(result.named for result in self.results if result.error)
 
     @property
     def sentence(self) -> str:
@@ -87,11 +92,16 @@ class Refreshed:
         count = len(self.results)
         counts = {action: self._sum(action) for action in _WORDS}
         parts = [f"{count} provider{'s' if count > 1 else ''} asked: {counted(counts) or 'nothing new'}."]
-        parts += [f"{result.provider_name}: {result.sentence}" for result in self.results if result.error or result.held or result.waiting]
+        parts += [result.named for result in self.results if result.error or result.held or result.waiting]
         return " ".join(parts)
 
     def _sum(self, *actions: str) -> int:
         return sum(result.counts.get(action, 0) for result in self.results for action in actions)
+
+
+def named(name: str, sentence: str) -> str:
+    """Put a provider's name before a sentence that does not begin with it."""
+    return sentence if sentence.startswith(name) else f"{name}: {sentence}"
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from lib.net import Stopper
 from lib.registry.discovery import DiscoveryPlan, PlannedModel
 from lib.services import discovery_words as words
 from lib.services.discovery import DiscoveryDesk
-from lib.services.discovery_results import Look, ProviderResult, Refreshed, counted, left_out
+from lib.services.discovery_results import Look, ProviderResult, Refreshed, counted, left_out, named
 from lib.store.runs import Run
 from lib.ui import format as fmt
 from lib.ui.context import Page
@@ -26,7 +26,7 @@ _WHAT = {"added": "New", "changed": "Changed", "back": "Back", "gone": "Gone"}
 _COLORS = ["green", "blue", "violet", "orange"]
 _SEARCH_FROM = 15
 """Rows from which a search helps."""
-_ROW, _HEAD, _TALLEST = 35, 38, 420
+_ROW, _HEAD, _TALLEST = 35, 34, 420
 _STATES = {"failed": (":material/error:", "orange"), "held": (":material/pending:", "orange"), "interrupted": (":material/block:", "gray")}
 
 
@@ -194,6 +194,7 @@ def _rows(asked: Asked, look: Look, visible: Sequence[PlannedModel]) -> None:
         pd.DataFrame([_row(row) for row in visible]),
         key=key,
         hide_index=True,
+        row_height=_ROW,
         height=min(_ROW * len(ids) + _HEAD, _TALLEST),
         on_select="rerun",
         selection_mode="multi-row",
@@ -214,7 +215,7 @@ def _rows(asked: Asked, look: Look, visible: Sequence[PlannedModel]) -> None:
 def _row(row: PlannedModel) -> dict[str, Any]:
     difference = words.changed(row)
     if row.action == "gone":
-        difference = "No longer listed" if row.sure else "On, but never listed here: choose it only if it is gone"
+        difference = "Not listed" if row.sure else "On, but never listed here: choose it only if it is gone"
     if row.action == "back":
         difference = f"Listed again{': ' + difference if difference else ''}"
     return {"What": [_WHAT[row.action]], "Model": row.name, "Difference": difference, "Price": words.price(row)}
@@ -223,9 +224,9 @@ def _row(row: PlannedModel) -> dict[str, Any]:
 def _unanswered(looks: Sequence[Look]) -> None:
     for look in looks:
         if look.error:
-            st.error(f"**{fmt.literal(look.provider_name)}**: {fmt.literal(look.error)}", icon=":material/error:")
+            st.error(fmt.literal(named(look.provider_name, look.error)), icon=":material/error:")
         elif look.not_told:
-            st.info(f"**{fmt.literal(look.provider_name)}**: {fmt.literal(look.not_told)}", icon=":material/info:")
+            st.info(fmt.literal(look.not_told), icon=":material/info:")
 
 
 def _unchanged(looks: Sequence[Look]) -> None:
@@ -241,8 +242,7 @@ def _summary(done: Refreshed) -> None:
         st.success(f"{told_totals[:1].upper()}{told_totals[1:]}.", icon=":material/check_circle:")
     for result in done.results:
         if result.error or result.held:
-            sentence = fmt.literal(result.sentence)
-            st.error(f"**{fmt.literal(result.provider_name)}**: {sentence}", icon=":material/error:")
+            st.error(fmt.literal(result.named), icon=":material/error:")
     fresh = [result.provider_name for result in done.results if result.counts.get("added")]
     if fresh:
         query = {"provider": fresh, "state": "Off", "sort": "Newest first"}

@@ -67,7 +67,7 @@ def test_models_come_change_go_and_come_back_and_keep_what_an_admin_decided(serv
     add(services, "ours", "http://127.0.0.1:9/v1")
     first = refresh(services, "ours", says("a", "b", "c", "text-embedding-x"))
     assert first.counts == {"added": 3, "changed": 0, "gone": 0, "back": 0}
-    assert first.sentence == "3 new. Left out as no models for chats: 1 embedding."
+    assert (first.sentence, dict(first.left_out)) == ("3 new.", {"embedding": 1})
     models = registry(services).models(provider="ours")
     assert [(m.model_key, m.is_active, m.is_available) for m in models] == [("a", False, True), ("b", False, True), ("c", False, True)]
     registry(services).set_active([models[0].id, models[2].id], True)
@@ -222,3 +222,10 @@ def test_a_look_that_is_not_to_be_recorded_leaves_no_trace(services: Services) -
         add(services, "ours", server.base_url)
         assert desk(services).look_all(record=False)[0].plan
     assert desk(services).last_runs() == {}
+
+
+def test_a_list_is_asked_for_under_the_same_guard_as_calls(services: Services) -> None:
+    add(services, "metadata", "http://169.254.169.254/v1")
+    registry(services).add_provider("hidden", "openai-compatible", base_url="http://[::ffff:169.254.169.254]/v1")
+    looks = desk(services, patience_s=5.0).look_all(["metadata", "hidden"])
+    assert all(look.error and "a cloud's own service" in look.error for look in looks), [look.error for look in looks]

@@ -49,7 +49,7 @@ def test_a_list_that_looks_wrong_is_left_for_a_person_and_the_job_says_so(houses
         scheduler(services).look()
         houses.clock.on(days=1)
         assert scheduler(services).look() == [NAME]
-    assert "vLLM: vLLM lists only 1 of the 3 models it listed before. Nothing was applied." in last_runs(services)[NAME].sentence
+    assert "vLLM lists only 1 of the 3 models it listed before. Nothing was applied." in last_runs(services)[NAME].sentence
     assert len([m for m in services.registry(LOCAL_ADMIN).models(provider="vllm") if m.is_available]) == 3
     assert DiscoveryDesk(services, LOCAL_ADMIN).last_runs()["vllm"].status == "held"
 
