@@ -24,7 +24,7 @@ STATUS_WORDS: Mapping[str, str] = {"ok": "OK", "error": "Error", "cancelled": "S
 SOURCE_WORDS: Mapping[str, str] = {"playground": "Playground", "api": "API", "cli": "Command line", "test": "Key test", "probe": "Probe"}
 
 
-_STYLE = """<style>
+STYLE = """<style>
 [data-testid="stButtonGroup"] button[data-selected="true"] { color: light-dark(#4338CA, #A5B4FC) !important; }
 </style>"""
 """What the theme cannot say: its primary colour is too dark for words on a dark page, and any lighter one for white words on itself."""
@@ -53,7 +53,7 @@ def draw(page: Page, title: str) -> DeltaGenerator:
     The shell calls this, outside any page, so that what was chosen on one page holds on the next.
     """
     _adopt_address()
-    st.html(_STYLE)
+    st.html(STYLE)
     span = _span(page)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="stretch")

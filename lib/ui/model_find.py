@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lib.registry import Model
+from lib.ui import filters
 from lib.ui.capabilities import CAPABILITIES
 from lib.ui.context import Page
 from lib.ui.filters import distinct
@@ -22,7 +23,7 @@ ON, KEYLESS, GONE, UNPRICED = "On", "Needs a key", "Gone", "Unpriced"
 EVERYONES, MINE = "Everyone's", "Mine"
 BY_ORDER = "By order"
 TABLE, CARDS = "Table", "Cards"
-STYLE = "<style>.st-key-models-actions { min-height: 2.5rem; }</style>"
+STYLE = filters.STYLE + "<style>.st-key-models-actions { min-height: 2.5rem; }</style>"
 """So that the table stays where it is when a choice brings the actions."""
 _FILTERS = ("provider", "state", "can", "owner")
 _KEY = re.compile(r"\bkey\b")

@@ -148,6 +148,25 @@ def test_axe_finds_nothing_serious_in_what_opens(tabs: Tabs, server: Server) -> 
     assert not ours("Drawer", found(tab))
 
 
+@pytest.mark.parametrize(("size", "scheme"), [("desktop", "dark"), ("phone", "light")])
+def test_axe_finds_nothing_serious_among_the_models(tabs: Tabs, server: Server, size: str, scheme: Literal["light", "dark"]) -> None:
+    axe()
+    tab, complaints = tabs(size, scheme), []
+    on.visit(tab, server, "Models", "?view=Cards")
+    complaints += ours("Cards", found(tab))
+    on.visit(tab, server, "Models")
+    on.click_cell(tab, "Models with", x=on.MARKER_X, row_height=38)
+    expect(tab.get_by_text("1 chosen")).to_be_visible()
+    complaints += ours("Chosen", found(tab))
+    for word in ("Change the order", "Import", "Export"):
+        on.visit(tab, server, "Models")
+        tab.get_by_role("button", name="More", exact=True).click()
+        tab.get_by_role("menuitem", name=word, exact=True).click()
+        expect(tab.get_by_role("dialog")).to_be_visible()
+        complaints += ours(word, found(tab))
+    assert not complaints, "\n".join(complaints)
+
+
 def test_axe_finds_nothing_serious_where_a_team_signs_in(
     tabs: Tabs, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
