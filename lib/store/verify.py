@@ -10,11 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from lib.store import rollups, triggers
-from lib.store.audit import FIRST_HASH, entry_hash
+from lib.store.audit_chain import broken_sentence, check_chain
 from lib.store.faults import store_faults
 from lib.store.grains import GRAINS, LATENCY_EDGES, ROLLUPS, SLOT_MS, Grain, latency_edges
 from lib.store.rebuild import bounds, span, window_events, windows
-from lib.store.schema import audit_log
 from lib.store.usage_tables import INTERNED, llm_usage_log
 
 SHOWN = 20
@@ -104,11 +103,6 @@ def _drift(connection: Connection, grain: Grain, events: str, slots: dict[str, o
 
 
 def _audit_chain(connection: Connection, counts: dict[str, int]) -> list[str]:
-    previous, expected, broken = FIRST_HASH, 1, list[int]()
-    rows = connection.execution_options(yield_per=1000).execute(sa.select(audit_log).order_by(audit_log.c.id)).mappings()
-    for row in rows:
-        if row["id"] != expected or row["previous_hash"] != previous or row["hash"] != entry_hash(dict(row)):
-            broken.append(row["id"])
-        previous, expected = row["hash"], row["id"] + 1
-    counts["audit_log"] = expected - 1 - len(broken) if broken else expected - 1
-    return [f"Entry {number} of the audit log was changed, or one before it was removed." for number in broken[:SHOWN]]
+    chain = check_chain(connection)
+    counts["audit_log"] = chain.last - len(chain.broken)
+    return [broken_sentence(number) for number in chain.broken[:SHOWN]]
