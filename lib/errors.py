@@ -55,6 +55,8 @@ StoreFault = Literal[
     "refused-key",
     "paused",
     "busy",
+    "not-granted",
+    "too-slow",
 ]
 
 TRANSIENT_KINDS: frozenset[ErrorKind] = frozenset({"timeout", "network", "rate-limit"})

@@ -63,10 +63,14 @@ def status(as_json: bool) -> None:
         "mode": settings.mode,
         "database": _address(settings),
         "schema": {"state": state.state, "revision": state.revision, "head": state.head},
+        "analytics": _analytics(settings) if state.state == "ready" else None,
         "models": None,
     }
     schema = state.state if state.revision is None else f"{state.state} (revision {state.revision})"
     lines = [f"Mode: {settings.mode}", f"Database: {document['database']}", f"Schema: {schema}"]
+    if document["analytics"]:
+        lines.append(f"Analytics reads from: {document['analytics']['address']}")
+        lines += [f"  {problem}" for problem in document["analytics"]["problems"]]
     if state.state == "ready":
         with session() as opened:
             models = opened.registry.models()
@@ -132,6 +136,40 @@ def backup(file: Path, as_json: bool) -> None:
     emit(as_json, {"file": str(file), "bytes": size, "key": beside}, [f"Copied {source} to {file}, {size / 2**20:.1f} MiB.", *said])
 
 
+@db.command("analytics-role")
+@click.option("--new-password", is_flag=True, help="Give the role another password when it is there already.")
+@click.option("--sql", "as_sql", is_flag=True, help="Print the SQL for somebody who may make roles, and change nothing.")
+@json_option
+def analytics_role(new_password: bool, as_sql: bool, as_json: bool) -> None:
+    """Make a Postgres role that only reads what analytics reads, or renew its rights; prints its ANALYTICS_URL."""
+    import secrets
+
+    from lib.cli.session import read_settings
+    from lib.store import analytics_role as role
+    from lib.store.database import open_database
+
+    settings = read_settings()
+    if settings.mode == "embedded":
+        raise click.UsageError("The embedded database is a file and has no roles: set DATABASE_URL to a Postgres first.")
+    engine = open_database(settings)
+    with engine.connect() as connection:
+        exists = role.there(connection)
+    password = secrets.token_urlsafe(24) if new_password or not exists else None
+    url = None if password is None else role.address(engine.url, password)
+    kept = [f"The role {role.ROLE} keeps its password; --new-password gives it another one."]
+    told = kept if url is None else ["Set this, which is shown only now, and start Modeldeck again:", f"ANALYTICS_URL={url}"]
+    if as_sql:
+        made = role.settings() if password is None else role.making(password, exists=exists)
+        statements = [f"{statement};" for statement in (*made, *role.rights())]
+        lines = ["-- Run this as somebody who may make roles, and keep it secret.", *statements, *(f"-- {line}" for line in told)]
+        emit(as_json, {"role": role.ROLE, "analytics_url": url, "sql": statements}, lines)
+    else:
+        role.make(engine, password)
+        done = f"The role {role.ROLE} {'has its rights again' if exists else 'is made'}: it reads what analytics reads, and nothing else."
+        emit(as_json, {"role": role.ROLE, "created": not exists, "analytics_url": url}, [done, *told])
+    engine.dispose()
+
+
 @db.command("rebuild-rollups")
 @json_option
 def rebuild_rollups(as_json: bool) -> None:
@@ -175,6 +213,20 @@ def _status(settings: Settings) -> DatabaseStatus:
 
 def _file_exists(engine: Engine) -> bool:
     return Path(str(engine.url.database)).exists()
+
+
+def _analytics(settings: Settings) -> dict[str, Any] | None:
+    """Return where analytics reads from and what is wrong with that; None when it is no place of its own."""
+    from lib.store.analytics_role import problems
+    from lib.store.engine import open_engine
+
+    if settings.analytics_url is None:
+        return None
+    engine = open_engine(settings.analytics_url)
+    try:
+        return {"address": engine.url.render_as_string(hide_password=True), "problems": problems(engine)}
+    finally:
+        engine.dispose()
 
 
 def _address(settings: Settings) -> str:

@@ -29,11 +29,11 @@ from lib.services.elsewhere import Elsewhere, open_oidc
 from lib.services.holders import holder_of, where_to_paste
 from lib.services.key_trial import TestResult, try_key
 from lib.services.reach import Reach
+from lib.services.reading import open_analytics
 from lib.services.supabase_parts import SupabaseParts, open_supabase
 from lib.settings import Settings
 from lib.store.base import Actor, Store
 from lib.store.database import check, open_database
-from lib.store.engine import open_engine
 from lib.store.fold import BATCH, fold_once
 from lib.store.sql import SqlStore, utc_now
 from lib.usage import Heartbeat, Ledger
@@ -297,7 +297,7 @@ def open_services(settings: Settings, *, clock: Callable[[], datetime] = utc_now
     """
     engine = open_database(settings)
     try:
-        analytics_engine = open_engine(settings.analytics_url) if settings.analytics_url else engine
+        analytics_engine = open_analytics(settings, engine, origin=origin)
         keys = KeyRing(engine, settings, clock)
         ledger = Ledger(engine, instance_id=str(uuid4()), clock=clock)
         router = Router(ledger, SqlHints(engine, learning=settings.learn_from_failures, clock=clock), Reach.of(settings).candidate)

@@ -92,6 +92,8 @@ _TITLES: Mapping[StoreFault, str] = {
     "disk-full": "The disk is full",
     "locked": "Another process holds the database",
     "busy": "Supabase asks for a pause",
+    "not-granted": "The database user lacks a right",
+    "too-slow": "The database took too long",
 }
 
 

@@ -27,6 +27,9 @@ _SENTENCES: dict[StoreFault, str] = {
     "no-project": "Supabase does not answer. When the project is paused, restore it in its dashboard; otherwise check SUPABASE_URL.",
     "paused": "The Supabase project is paused. Restore it in its dashboard, then try again.",
     "busy": "Supabase limits how often it may be asked. Wait a minute, then try again.",
+    "not-granted": "The database's user may not do this. DATABASE_URL must name the owner of the tables; the rights of ANALYTICS_URL's"
+    " user are renewed by: python -m lib db analytics-role",
+    "too-slow": "The answer took longer than the database allows this user. Choose a shorter range or fewer filters, then try again.",
     "newer-schema": "The database was made by a newer Modeldeck. Update Modeldeck, or point it at another database.",
 }
 MIGRATE_SUPABASE = (
@@ -56,6 +59,7 @@ _SQLSTATES: dict[str, StoreFault] = {
     "3F000": "missing-schema",
     "42703": "older-schema",
     "25006": "read-only",
+    "42501": "not-granted",
     "53100": "disk-full",
     "40001": "locked",
     "40P01": "locked",
@@ -75,6 +79,7 @@ _SERVER_SAYS: tuple[tuple[re.Pattern[str], StoreFault], ...] = (
     (_NO_TENANT, "wrong-pooler"),
     (re.compile(r"password authentication failed|no password supplied|role \S+ does not exist"), "refused-password"),
     (re.compile(r"database \S+ does not exist"), "no-database"),
+    (re.compile(r"due to statement timeout"), "too-slow"),
 )
 """What a server says while a connection is made, when its driver passes no code on."""
 _SQLSTATE_CLASSES: dict[str, StoreFault] = {

@@ -26,12 +26,12 @@ def present(connection: Connection) -> bool:
 
 def install(connection: Connection) -> None:
     """Put everything in place, in the caller's transaction."""
-    _run(connection, statements())
+    run(connection, statements())
 
 
 def remove(connection: Connection) -> None:
     """Take away what would keep a migration from changing a table."""
-    _run(connection, (drop_policies(),))
+    run(connection, (drop_policies(),))
 
 
 def problems(connection: Connection) -> list[tuple[str, str, str]]:
@@ -67,7 +67,7 @@ _POLICIES = sa.text("SELECT tablename, policyname FROM pg_policies WHERE scheman
 _ENABLED = sa.text("SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
 
 
-def _run(connection: Connection, texts: tuple[str, ...]) -> None:
+def run(connection: Connection, texts: tuple[str, ...]) -> None:
     driver = connection.connection.cursor()  # past SQLAlchemy, to which a % in them would mean a parameter
     for text in texts:
         driver.execute(text)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-from lib.store import supabase_guards
+from lib.store import analytics_role, supabase_guards
 from lib.store.database import MIGRATIONS, REVISIONS
 from lib.store.triggers import postgres_statements
 
@@ -28,7 +28,7 @@ def files() -> dict[str, str]:
         unguard = unguarded() if number > _FIRST_GUARDED else ""
         text = _HEADER.format(f"lib/store/migrations/versions/{source.name}") + unguard + _revision(number)
         made[f"migrations/20260101{revision}00_{source.stem[5:]}.sql"] = text
-    guards = (*postgres_statements(), *supabase_guards.statements(), _NOTHING_TO_REBUILD)
+    guards = (*postgres_statements(), *supabase_guards.statements(), *analytics_role.rights(), _NOTHING_TO_REBUILD)
     made[f"migrations/20260101{REVISIONS[-1]}59_guards.sql"] = (
         _HEADER.format("lib/store/triggers*.py and supabase_*.py") + unguarded() + _joined(guards)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lib.store import supabase_guards, triggers_postgres, triggers_sqlite
+from lib.store import analytics_role, supabase_guards, triggers_postgres, triggers_sqlite
 
 PREFIX = "trg_"
 """Every trigger's name begins so; one with this prefix that is not ours any more is removed."""
@@ -72,6 +72,7 @@ def _install_postgres(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
     if supabase_guards.present(connection):
         supabase_guards.install(connection)
+    supabase_guards.run(connection, analytics_role.rights())
 
 
 def postgres_statements() -> list[str]:

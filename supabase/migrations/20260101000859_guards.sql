@@ -905,4 +905,20 @@ INSERT INTO public.profiles (user_id, email, display_name, created_at, updated_a
     date_trunc('milliseconds', now()), date_trunc('milliseconds', now())
   FROM auth.users WHERE NOT coalesce(is_anonymous, false) ON CONFLICT DO NOTHING;
 
+DO $do$ DECLARE found record; BEGIN
+  IF to_regrole('modeldeck_analytics') IS NULL THEN
+    RETURN;
+  END IF;
+  REVOKE ALL ON ALL TABLES IN SCHEMA public FROM modeldeck_analytics;
+  REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM modeldeck_analytics;
+  REVOKE ALL ON SCHEMA public, private FROM modeldeck_analytics;
+  GRANT USAGE ON SCHEMA public TO modeldeck_analytics;
+  GRANT SELECT ON public.llm_usage_log, public.latency_edges, public.rollup_state, public.usage_models, public.usage_users, public.usage_delta, public.usage_by_source, public.usage_by_source_3h, public.usage_by_source_day, public.usage_by_key, public.usage_by_key_day, public.usage_by_model, public.usage_by_model_3h, public.usage_by_model_day, public.usage_by_user, public.usage_by_user_day, public.usage_by_model_source_day, public.usage_latency, public.usage_latency_3h, public.usage_latency_day, public.usage_latency_by_model, public.usage_latency_by_model_3h, public.usage_latency_by_model_day, public.usage_errors, public.usage_errors_3h, public.usage_errors_day, public.usage_errors_by_model, public.usage_errors_by_model_3h, public.usage_errors_by_model_day, public.usage_by_source_now, public.usage_by_source_3h_now, public.usage_by_source_day_now, public.usage_by_key_now, public.usage_by_key_day_now, public.usage_by_model_now, public.usage_by_model_3h_now, public.usage_by_model_day_now, public.usage_by_user_now, public.usage_by_user_day_now, public.usage_by_model_source_day_now, public.usage_latency_now, public.usage_latency_3h_now, public.usage_latency_day_now, public.usage_latency_by_model_now, public.usage_latency_by_model_3h_now, public.usage_latency_by_model_day_now, public.usage_errors_now, public.usage_errors_3h_now, public.usage_errors_day_now, public.usage_errors_by_model_now, public.usage_errors_by_model_3h_now, public.usage_errors_by_model_day_now, public.llm_providers, public.llm_models, public.llm_model_prices, public.model_compatibility_hints, public.hint_events TO modeldeck_analytics;
+  FOR found IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relrowsecurity
+      AND relname = ANY ('{llm_usage_log,latency_edges,rollup_state,usage_models,usage_users,usage_delta,usage_by_source,usage_by_source_3h,usage_by_source_day,usage_by_key,usage_by_key_day,usage_by_model,usage_by_model_3h,usage_by_model_day,usage_by_user,usage_by_user_day,usage_by_model_source_day,usage_latency,usage_latency_3h,usage_latency_day,usage_latency_by_model,usage_latency_by_model_3h,usage_latency_by_model_day,usage_errors,usage_errors_3h,usage_errors_day,usage_errors_by_model,usage_errors_by_model_3h,usage_errors_by_model_day,usage_by_source_now,usage_by_source_3h_now,usage_by_source_day_now,usage_by_key_now,usage_by_key_day_now,usage_by_model_now,usage_by_model_3h_now,usage_by_model_day_now,usage_by_user_now,usage_by_user_day_now,usage_by_model_source_day_now,usage_latency_now,usage_latency_3h_now,usage_latency_day_now,usage_latency_by_model_now,usage_latency_by_model_3h_now,usage_latency_by_model_day_now,usage_errors_now,usage_errors_3h_now,usage_errors_day_now,usage_errors_by_model_now,usage_errors_by_model_3h_now,usage_errors_by_model_day_now,llm_providers,llm_models,llm_model_prices,model_compatibility_hints,hint_events}') LOOP
+    EXECUTE format('DROP POLICY IF EXISTS modeldeck_analytics ON public.%I', found.relname);
+    EXECUTE format('CREATE POLICY modeldeck_analytics ON public.%I FOR SELECT TO modeldeck_analytics USING (true)', found.relname);
+  END LOOP;
+END $do$;
+
 UPDATE rollup_state SET rebuild_from = NULL, rebuild_done_to = NULL WHERE NOT EXISTS (SELECT FROM llm_usage_log);

@@ -5,20 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy.engine import Engine
 
+from lib.analytics import EVERYBODY, preset, usage_by, usage_totals
 from lib.registry.builtin_providers import BUILTIN_PROVIDERS
-from lib.store import supabase_migrations
+from lib.store import analytics_role, supabase_migrations
 from lib.store.database import check, upgrade
 from lib.store.engine import open_engine
 from lib.store.triggers import problems
 from lib.store.verify import verify
+from tests.analytics.rows import insert, logged
 from tests.machine import absent
 from tests.postgres import PostgresServer
 from tests.stack.parts import MIGRATIONS, OWNER, ROOT, make_project, migrate, run_sql, running_platform, tool, url
@@ -243,3 +247,44 @@ def test_the_seed_brings_the_built_in_providers_once(platform: PostgresServer) -
     with psycopg.connect(address) as connection:
         rows: list[tuple[Any, ...]] = connection.execute("SELECT slug, kind, display_name FROM llm_providers ORDER BY id").fetchall()
     assert rows == [(p.slug, p.kind, p.display_name) for p in BUILTIN_PROVIDERS]
+
+
+def test_analytics_reads_past_row_security_and_the_advisors_stay_content(platform: PostgresServer, tmp_path: Path) -> None:
+    """Row-level security hides every row from a role without policies: the Costs page would say that nothing was ever called."""
+    address = make_project(platform, "analysed")
+    done = supabase(address, "db", "push", "--yes", home=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    owner = open_engine(SecretStr(address.replace("postgresql://", "postgresql+psycopg://")))
+    reader = open_engine(SecretStr(url(platform, "analysed", analytics_role.ROLE).replace("postgresql://", "postgresql+psycopg://")))
+    now = datetime(2026, 3, 5, 12, 10, tzinfo=UTC)
+    insert(owner, [logged(started_at=now, cost_nano_usd=7, key_scope="user")])
+    range_ = preset("24h", now, ZoneInfo("UTC"))
+    assert analytics_role.make(owner, "a-password") is True
+    for again in range(2):
+        assert analytics_role.problems(reader) == []
+        assert usage_totals(reader, EVERYBODY, range_).current.cost_nano_usd == 7
+        assert [(share.key, share.totals.requests) for share in usage_by(reader, "key", EVERYBODY, range_)] == [("user", 1)]
+        assert problems_of(owner) == []
+        for command in (
+            ("db", "lint", "--level", "warning", "--fail-on", "warning"),
+            ("db", "advisors", "--level", "warn", "--fail-on", "warn"),
+        ):
+            found = supabase(address, *command, home=tmp_path)
+            assert found.returncode == 0, found.stdout + found.stderr
+        if not again:  # the next version's guards drop every policy first, and give the role its own back
+            run_sql(address, next(path for path in sorted(MIGRATIONS.glob("*_guards.sql"), reverse=True)).read_text())
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"DROP POLICY {analytics_role.ROLE} ON llm_usage_log")
+    (told,) = analytics_role.problems(reader)
+    assert "hides llm_usage_log" in told and analytics_role.COMMAND in told
+    assert analytics_role.make(owner, None) is False
+    assert analytics_role.problems(reader) == []
+    for engine in (owner, reader):
+        engine.dispose()
+    # Roles belong to all projects of this cluster.
+    run_sql(url(platform, "analysed", OWNER), f"DROP OWNED BY {analytics_role.ROLE}; DROP ROLE {analytics_role.ROLE}")
+
+
+def problems_of(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return problems(connection)
