@@ -61,6 +61,7 @@ def _rate(name: str) -> Callable[[Model], Any]:
 
 SORTS: Mapping[str, Callable[[Model], Any]] = {
     BY_ORDER: lambda _: 0,
+    "Newest first": lambda m: -m.id,
     "By name": lambda m: m.display_name.casefold(),
     "By provider": lambda m: m.provider.display_name.casefold(),
     "By input price": _rate("input"),
