@@ -19,6 +19,7 @@ from lib.store.faults import store_faults
 from lib.store.grains import UNPRICED
 from lib.store.schema import llm_model_prices, llm_models, llm_providers
 from lib.store.usage_tables import WITHOUT_COST, llm_usage_log
+from lib.usage.values import OWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,15 @@ class Unpriced:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What has no price, the most calls first; ``tokenless`` calls have no token count, so that no price can name their cost."""
+    """What has no price, the most calls first.
+
+    ``tokenless`` calls have no token count, so that no price can name their cost; ``private`` ones are of people's own
+    models, whose price is their owners' matter.
+    """
 
     rows: tuple[Unpriced, ...]
     tokenless: int
+    private: int = 0
 
     @property
     def calls(self) -> int:
@@ -84,7 +90,7 @@ def _unpriced(engine: Engine, slot: datetime, clock: Clock) -> Queue:
     with store_faults(), engine.connect() as connection:
         called = connection.execute(_called(slot - SPAN)).all()
         bare = connection.execute(_bare(clock(), llm_models.c.is_active)).all()
-        with_tokens = [row for row in called if row.calls > row.tokenless]
+        with_tokens = [row for row in called if row.calls > row.tokenless and not row.model_key.startswith(OWN)]
         ids = {row.model_id for row in with_tokens if row.model_id is not None} | {row.id for row in bare}
         prices = {s.model_id: s.price for s in subjects(connection, clock(), ids)} if ids else {}
         models = {row.id: row for row in connection.execute(_models(ids))} if ids else {}
@@ -95,7 +101,9 @@ def _unpriced(engine: Engine, slot: datetime, clock: Clock) -> Queue:
         for row in bare
         if row.id not in listed and not is_known(prices.get(row.id))
     ]
-    return Queue(tuple(sorted(rows, key=lambda r: (-r.calls, r.name))), sum(row.tokenless for row in called))
+    tokenless = sum(row.tokenless for row in called)
+    private = sum(row.calls - row.tokenless for row in called if row.model_key.startswith(OWN))
+    return Queue(tuple(sorted(rows, key=lambda r: (-r.calls, r.name))), tokenless, private)
 
 
 def _queued(row: Any, models: Mapping[int, Any], prices: Mapping[int, Price | None]) -> Unpriced:

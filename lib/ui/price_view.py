@@ -72,6 +72,9 @@ class Prices:
         if queue.tokenless:
             came = f"{_number(queue.tokenless, 'call')} of the last 30 days came without a token count"
             st.caption(f"{came}; no price can name what {'it' if queue.tokenless == 1 else 'they'} cost.")
+        if queue.private:
+            have = "has" if queue.private == 1 else "have"
+            st.caption(f"{_number(queue.private, 'call')} of people's own models {have} no price; their owners set it.")
 
     def differences(self) -> None:
         """Draw where the catalogue says something else, what that would have meant, and the buttons that take it."""

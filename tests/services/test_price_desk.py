@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from lib.access import LOCAL_ADMIN, Principal, Role
 from lib.chat import Usage
-from lib.errors import ModeldeckError, NotAllowed, StaleVersion
+from lib.errors import ModeldeckError, NotAllowed, StaleVersion, UnknownModel
 from lib.pricing import Price, cost, price_at
 from lib.pricing.check import CheckRow, RateChange, same_rates
 from lib.services.price_desk import PriceDesk
 from lib.services.price_reading import LastCheck
 from lib.store.schema import sync_runs
 from lib.store.verify import verify
+from lib.usage import Alias, AttemptStart, Ledger, Outcome, own_key
 from tests.postgres import PostgresServer
 from tests.services.market import House
 
@@ -28,6 +29,7 @@ OPUS, MINI, CUSTOM = "claude-opus-4-6", "gpt-4o-mini", "vllm-custom"
 NOW_DEARER = Price(
     input=D(6), output=D(30), cache_read=D("0.6"), cache_write_5m=D("7.5"), cache_write_1h=D(12), extra_rates={"web_searches": D("0.01")}
 )
+OWNER = "00000000-0000-4000-8000-00000000000a"
 USAGE = Usage(input=10_000, output=1_000, cache_read=4_000)
 
 
@@ -222,6 +224,29 @@ def test_the_queue_names_models_with_unpriced_calls_and_models_on_without_a_pric
     registry.delete_model(registry.get(CUSTOM).id)
     gone = house.desk.unpriced().rows[0]
     assert (gone.key, gone.model_id, gone.editable) == (CUSTOM, None, False)
+
+
+def test_calls_of_somebodys_own_model_are_counted_apart_for_their_price_is_the_owners_matter(house: House) -> None:
+    provider = house.registry.provider("vllm").id
+    own = {
+        "model_key": "secret",
+        "upstream_id": "s",
+        "display_name": "Secret",
+        "provider_id": provider,
+        "is_active": True,
+        "owner_id": OWNER,
+    }
+    row = house.services.store(LOCAL_ADMIN).insert("llm_models", [own])[0]
+    alias = Alias(own_key(row["id"]), "Private model", "vllm", "vLLM")
+    start = AttemptStart(OWNER, 1, "secret", "Secret", "vllm", "vLLM", "api", model_id=row["id"], alias=alias)
+    ledger = Ledger(house.services.engine, instance_id=OWNER, clock=lambda: house.now - timedelta(hours=1))
+    ledger.close(ledger.open(start), Outcome("ok", USAGE))
+    queue = house.desk.unpriced()
+    assert (queue.rows, queue.private) == ((), 1)
+    house.desk.check()
+    assert "Secret" not in str(house.desk.last())
+    with pytest.raises(UnknownModel):
+        house.desk.set_price(row["id"], NOW_DEARER)
 
 
 def test_setting_a_price_for_past_calls_prices_them_and_holds_from_now_on(house: House) -> None:
