@@ -55,6 +55,15 @@ class PostgresServer:
             engine.dispose()
         return self.create(template=self._template)
 
+    def close(self, name: str) -> None:
+        """Let nobody connect to a database, and end every connection to it."""
+        self._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+
+    def reopen(self, name: str) -> None:
+        """Let everybody connect again."""
+        self._run(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
     def drop(self, name: str) -> None:
         """Remove a database, whoever is still connected."""
         self._run(f"DROP DATABASE {name} WITH (FORCE)")

@@ -50,11 +50,12 @@ def place(server: ReplayServer) -> str:
 
 def every_way(services: Services, principal: Principal, provider: Provider, key: str) -> Iterator[str]:
     """Try every way by which a provider's address is called, and yield the answer or the refusal of each."""
-    for ask in (
+    asks: tuple[Callable[[], str], ...] = (
         lambda: services.complete(principal, ChatCall(HELLO, model=key)).completion.text,
         lambda: "".join(getattr(item, "text", "") for item in services.chat(principal, ChatCall(HELLO, model=key))),
         lambda: services.reach.provider(provider, SecretStr("sk-mine")).models()[0].id,
-    ):
+    )
+    for ask in asks:
         try:
             yield ask()
         except ProviderError as error:
@@ -96,6 +97,14 @@ def test_a_persons_own_address_is_checked_where_it_is_only_typed(team: Opened) -
         assert "this machine itself" in result.sentence
         draft = DraftModel("mine", "openai-compatible", "new", provider=provider, base_url=sink.base_url)
         assert "this machine itself" in try_model(services.ledger, services.reach, MIA, draft, None, None, None).sentence
+        everyones = services.registry(MIA).provider("vllm")
+        for provider in (None, everyones):
+            draft = DraftModel("new", "vllm", "new", provider=provider, base_url=sink.base_url, owner_id=MIA.user_id)
+            assert "this machine itself" in try_model(services.ledger, services.reach, MIA, draft, None, None, None).sentence
+        draft = DraftModel("new", "ollama", "new", owner_id=MIA.user_id)
+        assert "this machine itself" in try_model(services.ledger, services.reach, MIA, draft, None, None, None).sentence, (
+            "by default it is"
+        )
         assert sink.connections == 0
 
 

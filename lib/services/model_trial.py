@@ -46,7 +46,7 @@ def try_model(
         price=price,
         options=options_of(target, draft.values.get("max_output_tokens")),
         why="connection test",
-        addressed_by=addressed_by(target),
+        addressed_by="person" if draft.owner_id is not None and draft.base_url else addressed_by(target),
         alias=alias_of(target, None) if draft.owner_id is not None else None,
     )
     try:

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from pydantic import SecretStr
 
+from lib.access import Accounts, People, Role
+from lib.store.base import Actor
+from lib.store.engine import open_engine
+from lib.store.sql import utc_now
 from tests.browser import driving as on
 from tests.browser.conftest import TIMEOUT
 from tests.browser.test_accessibility import SCHEMES, SIZES, axe, found, ours
@@ -72,6 +77,36 @@ def test_what_setup_says_leads_from_an_empty_database_to_a_signed_in_admin(empty
     tab.goto(f"{server.url}/setup")
     expect(tab.get_by_text("Everything is set up.")).to_be_visible()
     assert server.process.poll() is None, "all on one server"
+
+
+def test_a_database_that_goes_away_leaves_the_playground_and_comes_back_with_everyone_signed_in(
+    postgres_server: PostgresServer, tmp_path: Path, tab: Page
+) -> None:
+    name = postgres_server.create_ready()
+    url = postgres_server.url(name)
+    engine = open_engine(SecretStr(url.replace("postgresql://", "postgresql+psycopg://")))
+    link = People(engine, utc_now).invite("ada@example.com", Role.ADMIN, Actor("Setup", None, "cli"))
+    Accounts(engine, utc_now).join(link.token, PASSWORD)
+    engine.dispose()
+    with serve(tmp_path / "data", DATABASE_URL=url, ENCRYPTION_KEY="a-key-for-tests-0123456789") as server:
+        tab.goto(f"{server.url}/playground")
+        tab.get_by_label("E-mail address").fill("ada@example.com")
+        tab.get_by_label("Password").fill(PASSWORD)
+        tab.get_by_role("button", name="Sign in").click()
+        expect(on.heading(tab, "Playground")).to_be_visible()
+        postgres_server.close(name)
+        tab.reload()
+        expect(tab.get_by_text("Fallback: built-in models.")).to_be_visible()
+        on.send(tab, "Are you there?")
+        expect(on.answer(tab)).to_contain_text("“Are you there?”")
+        expect(on.figures(tab)).to_be_visible()
+        tab.goto(f"{server.url}/setup")
+        expect(tab.get_by_text("The database does not answer", exact=True)).to_be_visible()
+        postgres_server.reopen(name)
+        tab.get_by_role("button", name="Check again").click()
+        expect(tab.get_by_text("Everything is set up.")).to_be_visible()
+        expect(tab.get_by_role("button", name="Sign out", exact=True)).to_be_visible()
+    postgres_server.drop(name)
 
 
 def test_axe_finds_nothing_serious_while_there_is_no_database(empty: tuple[Server, dict[str, str]], browser: Browser) -> None:
