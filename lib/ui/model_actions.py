@@ -19,7 +19,7 @@ UP, DOWN = "Up", "Down"
 def bar(page: Page, picked: Sequence[Model], shown: Sequence[Model], models: Sequence[Model], *, in_order: bool) -> None:
     """Draw the actions; ``in_order`` when the table shows the registry's own order, in which rows may move."""
     ids = [model.id for model in picked]
-    st.caption(f"{len(ids)} chosen")
+    st.caption(f"{len(ids)} chosen", width="content")  # to the left: above the table's right end are its own tools
     if len(ids) > 1:
         if st.button("Change together", icon=":material/edit:"):
             model_bulk.dialog(page, picked, models)

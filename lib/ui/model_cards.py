@@ -66,9 +66,13 @@ def facts(model: Model) -> str:
     maker = f" · {fmt.literal(model.vendor)}" if model.vendor and model.vendor.lower() != model.provider.display_name.lower() else ""
     can = " ".join(c.icon for c in CAPABILITIES if c.name in model.capabilities)
     why = model.why_not if model.why_not != SWITCHED_OFF else None
-    lines = [f":small[:gray[{fmt.literal(model.provider.display_name)}{maker}]]", f":small[{_figures(model)}]", f":gray[{can}]"]
-    lines += [" ".join([*marks, *([f":small[{fmt.literal(why)}]"] if why else [])])]
-    return "  \n".join(line for line in lines if line not in ("", ":gray[]"))
+    lines = [
+        " ".join([f":small[:gray[{fmt.literal(model.provider.display_name)}{maker}]]", *marks]),
+        f":small[{_figures(model)}]",
+        f":gray[{can}]" if can else "",
+        f":small[{fmt.literal(why)}]" if why else "",
+    ]
+    return "  \n".join(line for line in lines if line)
 
 
 def _figures(model: Model) -> str:

@@ -21,6 +21,7 @@ import pytest
 from tests.bench.filling import kept
 from tests.bench.ledger import measure_ingest, measure_size
 from tests.bench.pages import measure_pages
+from tests.bench.registry import measure_registry
 from tests.bench.reruns import measure_reruns
 from tests.bench.routed import measure_routed
 from tests.bench.served import browsing, measure_drawn, measure_start_and_memory
@@ -38,6 +39,7 @@ def main() -> None:
     folders = {calls: kept(calls) for calls in sizes}
     rows += measure_pages(folders[small], folders[large], sizes)
     rows += measure_reruns(folders[large], large)
+    rows += measure_registry()
     rows += _served({calls: folder for calls, folder in folders.items() if calls >= 1_000_000})
     results = [{**row, "pass": _met(row)} for row in rows]
     print(_table(results))

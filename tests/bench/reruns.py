@@ -43,7 +43,7 @@ def measure_reruns(folder: Path, calls: int, *, rounds: int = 25) -> list[dict[s
     The details say also how long the first run took, and the median of runs before which something was written, so that
     no figure could be given again.
     """
-    with _deck(folder) as took:
+    with deck_of(folder) as took:
         return [_page(title, Path(file).stem, folder, calls, rounds, took) for _, file, title, _ in shell.PAGES]
 
 
@@ -60,13 +60,13 @@ def _page(title: str, name: str, folder: Path, calls: int, rounds: int, took: li
     medians = []
     for words, address in SPANS.items():
         touch(folder)
-        at = _open(name, address)
+        at = open_page(name, address)
         details[f"{words}, first ms"] = round(took[-1].wall, 1)
-        again = [_run(at, took) for _ in range(rounds + 2)][2:]
+        again = [run_again(at, took) for _ in range(rounds + 2)][2:]
         written = []
         for _ in range(max(rounds // 3, 1)):
             touch(folder)
-            written.append(_run(at, took))
+            written.append(run_again(at, took))
         medians.append(statistics.median(run.wall for run in again))
         details |= {
             f"{words}, p50 ms": round(medians[-1], 1),
@@ -93,7 +93,8 @@ def touch(folder: Path) -> None:
         connection.close()
 
 
-def _open(name: str, address: Mapping[str, str]) -> AppTest:
+def open_page(name: str, address: Mapping[str, str]) -> AppTest:
+    """Open a page by the name of its file, under an address, in a session of its own."""
     at = AppTest.from_file(shell.ROOT / "app.py", default_timeout=120)
     at.context["timezone"] = TIMEZONE
     at.query_params.update(address)
@@ -105,7 +106,8 @@ def _open(name: str, address: Mapping[str, str]) -> AppTest:
     return at
 
 
-def _run(at: AppTest, took: list[Run]) -> Run:
+def run_again(at: AppTest, took: list[Run]) -> Run:
+    """Draw a page again and return what that took."""
     before = len(took)
     at.run()
     _check(at)
@@ -118,7 +120,7 @@ def _check(at: AppTest) -> None:
 
 
 @contextmanager
-def _deck(folder: Path) -> Iterator[list[Run]]:
+def deck_of(folder: Path) -> Iterator[list[Run]]:
     """Serve a data folder to script runs of this process; yields the runs so far."""
     took: list[Run] = []
     compiled = ScriptCache()
