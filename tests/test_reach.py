@@ -98,8 +98,8 @@ def test_a_persons_own_address_is_checked_where_it_is_only_typed(team: Opened) -
         draft = DraftModel("mine", "openai-compatible", "new", provider=provider, base_url=sink.base_url)
         assert "this machine itself" in try_model(services.ledger, services.reach, MIA, draft, None, None, None).sentence
         everyones = services.registry(MIA).provider("vllm")
-        for provider in (None, everyones):
-            draft = DraftModel("new", "vllm", "new", provider=provider, base_url=sink.base_url, owner_id=MIA.user_id)
+        for theirs in (None, everyones):
+            draft = DraftModel("new", "vllm", "new", provider=theirs, base_url=sink.base_url, owner_id=MIA.user_id)
             assert "this machine itself" in try_model(services.ledger, services.reach, MIA, draft, None, None, None).sentence
         draft = DraftModel("new", "ollama", "new", owner_id=MIA.user_id)
         assert "this machine itself" in try_model(services.ledger, services.reach, MIA, draft, None, None, None).sentence, (

@@ -64,7 +64,11 @@ def damage(deck: Deck) -> Callable[[], None]:
     deck.again()
     whole = path.read_bytes()
     path.write_bytes(b"This is not a database, but it is somebody's file." * 99)
-    return lambda: path.write_bytes(whole) and None
+
+    def mend() -> None:
+        path.write_bytes(whole)
+
+    return mend
 
 
 def test_an_empty_postgres_leads_to_setup_which_works_without_a_restart(

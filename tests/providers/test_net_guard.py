@@ -6,7 +6,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,8 @@ def test_a_redirect_takes_no_key_anywhere(status: int, target: str) -> None:
             for kind in ("anthropic", "openai"):
                 adapter = open_adapter(kind, base_url=server.base_url, api_key="sk-ant-secret", guard=guard)
                 began = time.monotonic()
-                for act in (lambda a=adapter: a.complete(ASK, next(iter(a.endpoints))), lambda a=adapter: a.models()):
+                acts: tuple[Callable[[], object], ...] = (partial(adapter.complete, ASK, next(iter(adapter.endpoints))), adapter.models)
+                for act in acts:
                     with pytest.raises(ProviderError) as caught:
                         act()
                     assert (caught.value.kind, caught.value.retryable, caught.value.status) == ("network", False, status)
