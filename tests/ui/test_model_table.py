@@ -91,6 +91,7 @@ def test_a_sort_puts_the_unknown_last_and_leaves_equals_in_the_registrys_order()
     found = {sort: [one.id for one in Wanted(sort=sort).found(some)] for sort in SORTS}
     assert found == {
         "By order": [1, 2, 3, 4],
+        "Newest first": [4, 3, 2, 1],
         "By name": [3, 4, 1, 2],
         "By provider": [1, 2, 3, 4],
         "By input price": [3, 4, 2, 1],
