@@ -8,6 +8,7 @@ import streamlit as st
 
 from lib.errors import ModeldeckError
 from lib.registry import Model
+from lib.registry.ordering import plan_order
 from lib.ui import format as fmt
 from lib.ui import model_bulk, model_table
 from lib.ui import model_drawer as drawer
@@ -37,14 +38,14 @@ def bar(page: Page, picked: Sequence[Model], shown: Sequence[Model], models: Seq
     if in_order:
         move = st.menu_button("Move", [UP, DOWN], icon=":material/swap_vert:", key="models-move")
         if move:
-            _move(page, shown, ids, -1 if move == UP else 1)
+            _move(page, shown, models, ids, -1 if move == UP else 1)
 
 
-def _move(page: Page, shown: Sequence[Model], ids: Sequence[int], step: int) -> None:
+def _move(page: Page, shown: Sequence[Model], models: Sequence[Model], ids: Sequence[int], step: int) -> None:
     owner = next(model.owner_id for model in shown if model.id in ids)
-    among = [model for model in shown if model.owner_id == owner]
+    among, listed = ([model for model in some if model.owner_id == owner] for some in (models, shown))
     try:
-        page.registry.reorder(model_table.moved(among, ids, step))
+        page.registry.apply(plan_order(among, model_table.moved(listed, ids, step)))
     except ModeldeckError as error:
         st.error(fmt.literal(str(error)), icon=":material/error:")
         return

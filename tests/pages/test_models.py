@@ -235,3 +235,23 @@ def test_filters_that_find_nothing_are_taken_back_with_one_click(deck: Deck) -> 
     at = deck.open("models", q="no such model", state="Gone")
     press(at, "Show all models")
     assert len(shown(at)) == 46
+
+
+def test_models_of_ones_own_are_marked_filtered_and_put_in_order_apart(deck: Deck) -> None:
+    at = deck.open("models")
+    assert not [m for m in at.multiselect if m.label == "Owner"], "there is nothing to tell apart"
+    for name in ("first", "second"):
+        deck.admin.add_model("ollama", name, own=True)
+    at = deck.open("models", owner="Mine")
+    assert shown(at) == ["first", "second"]
+    assert "Mine" in row(at, "first")["state"]
+    choose(at, TABLE, 1)
+    move(at, "Up")
+    assert shown(at) == ["second", "first"]
+    at.multiselect(key="owner").set_value(["Everyone's"]).run()
+    assert len(shown(at)) == 46
+    assert "Mine" in clean(deck.open("models", view="Cards", q="second"))
+    at = deck.open("models", q="e")
+    at.menu_button(key="models-menu").click("Change the order")
+    told = clean(at.run())
+    assert "in the places they have among all 46." in told, "the order of one's own is another one"
