@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -69,13 +70,10 @@ def form(page: Page, slugs: Sequence[str] | None) -> None:
         except ModeldeckError as error:
             st.error(fmt.literal(str(error)), icon=":material/error:")
             return
-    place = st.empty()
     if asked.done is None:
-        with place.container():
-            _differences(desk, asked)
-    if asked.done is not None:
-        with place.container():
-            _summary(asked.done)
+        _differences(desk, asked)
+    else:
+        _summary(asked.done)
 
 
 def last(page: Page) -> Mapping[str, Run]:
@@ -154,15 +152,17 @@ def _differences(desk: DiscoveryDesk, asked: Asked) -> None:
     _unchanged(asked.looks)
     count = sum(len(asked.chosen[look.provider]) for look, _ in different if accepted[look.provider])
     label = f"Apply {count:,} change{'s' if count != 1 else ''}" if count else "Apply"
-    if st.button(label, type="primary", icon=":material/check:", disabled=not count, key="discovery-apply"):
-        with st.spinner("Saving…"):
-            asked.done = Refreshed(tuple(_apply(desk, asked, look, accepted) for look in asked.looks))
-        return
+    # in a callback: what is drawn next is what came of it, and nothing of the tables stays behind
+    apply = partial(_apply, desk, asked, accepted)
+    st.button(label, type="primary", icon=":material/check:", disabled=not count, key="discovery-apply", on_click=apply)
     st.caption("New models come switched off. What you decided stays: names, order, visibility, prices, and what is on.")
 
 
-def _apply(desk: DiscoveryDesk, asked: Asked, look: Look, accepted: Mapping[str, bool]) -> ProviderResult:
-    return desk.apply(look, asked.chosen.get(look.provider, set()), accept=accepted.get(look.provider, False))
+def _apply(desk: DiscoveryDesk, asked: Asked, accepted: Mapping[str, bool]) -> None:
+    def each(look: Look) -> ProviderResult:
+        return desk.apply(look, asked.chosen.get(look.provider, set()), accept=accepted.get(look.provider, False))
+
+    asked.done = Refreshed(tuple(each(look) for look in asked.looks))
 
 
 def _provider(asked: Asked, look: Look, plan: DiscoveryPlan, search: Sequence[str]) -> bool:
