@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+
+from lib.access import Role
 from lib.errors import ModeldeckError, SettingsError, StoreFault, StoreUnavailable
 from lib.registry import Provider
 from lib.settings import Mode
+from lib.store.faults import store_faults
+from lib.store.schema import profiles
 
 _PROJECT = Path(__file__).resolve().parents[2]
 SETUP_SQL = _PROJECT / "supabase" / "setup.sql"
@@ -121,6 +127,18 @@ def task_for_keys(providers: Sequence[Provider], mode: Mode) -> Task | None:
             Step(f"{back}, and restart the server. The backups of the database should have it beside them."),
             Step("When it is lost, paste the keys again on the Providers page; what was stored before stays unreadable."),
         ),
+    )
+
+
+def task_for_admin(engine: Engine, mode: Mode) -> Task | None:
+    """Return how to make the first admin; None when there is one. Raises StoreUnavailable."""
+    anybody = sa.select(profiles.c.user_id).where(profiles.c.role == str(Role.ADMIN), profiles.c.is_active, profiles.c.email.is_not(None))
+    with store_faults(), engine.connect() as connection:
+        if connection.execute(anybody.limit(1)).first() is not None:
+            return None
+    steps = (_SUPABASE if mode == "supabase" else _POSTGRES)["missing-schema"]
+    return Task(
+        "Nobody is an admin yet", "Models, keys and people are an admin's to change. The first one is made on the server.", steps[1:]
     )
 
 

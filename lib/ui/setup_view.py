@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from weakref import WeakSet
 
 import streamlit as st
+from sqlalchemy.engine import Engine
 
 from lib.access import Principal, Role
 from lib.errors import ModeldeckError, StoreUnavailable
 from lib.logs import get_logger
 from lib.services import Services
-from lib.services.setup import Task, setup_sql, task_for, task_for_keys
+from lib.services.setup import Task, setup_sql, task_for, task_for_admin, task_for_keys
 from lib.settings import Mode
 from lib.store.database import HEAD
 from lib.ui.context import Page
@@ -20,6 +22,7 @@ PAGE = ("Admin", "pages/admin/setup.py", "Setup", ":material/construction:")
 """Section, file, title and icon; the sidebar shows it only while something is to be set up."""
 _LOOK_EVERY_S = 30.0
 _looked: tuple[Services | None, float, bool] = (None, 0.0, False)
+_WITH_ADMIN: WeakSet[Engine] = WeakSet()
 _MODES: dict[Mode, str] = {
     "embedded": "an embedded SQLite file on this machine",
     "postgres": "a Postgres server, with accounts of its own",
@@ -40,6 +43,18 @@ def is_wanted(services: Services, person: Principal) -> bool:
             wanted = False  # the page itself will say it
         _looked = services, now, wanted
     return wanted
+
+
+def draw_first_admin(services: Services) -> None:
+    """Draw, above the form to sign in by, how to make the first admin, unless there is one."""
+    if services.engine in _WITH_ADMIN:
+        return
+    task = task_for_admin(services.engine, services.settings.mode)
+    if task is None:
+        _WITH_ADMIN.add(services.engine)
+        return
+    with st.container(horizontal_alignment="center"), st.container(width=640, key="first-admin"):
+        _draw(task)
 
 
 def draw_trouble(error: ModeldeckError, mode: Mode | None) -> None:

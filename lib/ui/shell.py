@@ -25,6 +25,7 @@ PAGES: tuple[tuple[str, str, str, str], ...] = (
     ("Admin", "pages/admin/models.py", "Models", ":material/deployed_code:"),
     ("Admin", "pages/admin/providers.py", "Providers", ":material/hub:"),
     ("Admin", "pages/admin/prices.py", "Prices", ":material/sell:"),
+    ("Admin", "pages/admin/audit.py", "Audit log", ":material/history:"),
 )
 """Section, file, title and icon of each page, in the order of the sidebar; the first is the home page.
 
@@ -61,6 +62,7 @@ def run() -> None:
         elif page.title == JOIN:
             sign_in.draw_join(services())
         elif signed_out:
+            setup_view.draw_first_admin(services())
             sign_in.draw()
         else:
             if team and person is not None:
