@@ -144,7 +144,11 @@ class UnknownModel(ModelError):
 
 
 class ModelNotUsable(ModelError):
-    """The model exists but is off, gone upstream or lacks a key; the message says which."""
+    """The model exists but is off, gone upstream or lacks a key; the message says which, and ``needs_key`` whether it is a key."""
+
+    def __init__(self, message: str, *, needs_key: bool = False) -> None:
+        super().__init__(message)
+        self.needs_key = needs_key
 
 
 class ProviderError(ModeldeckError):

@@ -89,10 +89,15 @@ class ProfileDesk:
 
     def delete_model(self, model: Model) -> None:
         """Delete a model of one's own, and the provider of one's own and its key when that was its last one."""
-        registry = self.registry
+        registry, last = self.registry, self.is_last(model)
         registry.delete_model(model.id, version=model.version)
-        if model.provider.owner_id is not None and not any(other.provider.id == model.provider.id for other in registry.models()):
+        if last:
             registry.delete_provider(model.provider)
+
+    def is_last(self, model: Model) -> bool:
+        """Whether a model is the only one at a provider of one's own."""
+        at_it = [other for other in self.models() if other.provider.id == model.provider.id]
+        return model.provider.owner_id is not None and len(at_it) == 1
 
     def free_slug(self, name: str) -> str:
         """Return a provider's short name made from its name, one that no provider this person sees has."""

@@ -269,8 +269,8 @@ class Services:
             require_subscription(self.engine, principal, self.clock())
         model, why = self._model(principal, call.model)
         if model.why_not is not None:
-            said = f"{model.display_name} cannot be used. {model.why_not}. {where_to_paste(principal, model)}"
-            raise ModelNotUsable(said.rstrip())
+            paste = where_to_paste(principal, model)
+            raise ModelNotUsable(f"{model.display_name} cannot be used. {model.why_not}. {paste}".rstrip(), needs_key=bool(paste))
         check_call(model, call)
         key = self.keys.resolve(model.provider, model, principal.user_id)
         asked = candidate_of(model, key.api_key, key.scope, why=why)

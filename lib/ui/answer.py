@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from lib.chat import ReasoningDelta, TextDelta
-from lib.errors import ModeldeckError, ProviderError
+from lib.errors import CredentialError, ModeldeckError, ModelNotUsable, ProviderError
 from lib.money import exact_usd, format_usd
 from lib.routing import Item, Notice
 from lib.ui import format as fmt
@@ -40,6 +40,7 @@ class Answer:
     attempts: list[Attempt] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
     problem: str | None = None
+    needs_key: bool = False
     done: bool = False
 
     @property
@@ -90,6 +91,7 @@ def ask(answer: Answer, call: Callable[[], Iterator[Item]], clock: Callable[[], 
         answer.done = True
     except ModeldeckError as error:
         answer.problem = str(error)
+        answer.needs_key = isinstance(error, CredentialError) or (isinstance(error, ModelNotUsable) and error.needs_key)
     except Exception:  # the page's boundary logs and shows it now; this is for the times it is drawn again
         answer.problem = "Something unexpected went wrong with this answer. The server's log says what."
         raise

@@ -10,6 +10,7 @@ import streamlit as st
 from lib.access import Principal
 from lib.registry import Model
 from lib.services import Services
+from lib.ui import key_help
 from lib.ui.capabilities import icons
 
 CHOSEN = "model"
@@ -19,8 +20,11 @@ SEARCH_FROM = 12
 """Number of models from which the picker offers a search."""
 
 
-def pick(services: Services, principal: Principal, models: Sequence[Model]) -> Model | None:
-    """Draw the picker over the usable models and return the choice; the address and the profile remember it."""
+def pick(services: Services, principal: Principal, models: Sequence[Model], lacking: Sequence[Model] = ()) -> Model | None:
+    """Draw the picker over the usable models and return the choice; the address and the profile remember it.
+
+    Of those that lack nothing but a key it says how many they are, and where to paste one.
+    """
     by_key = {model.model_key: model for model in models}
     chosen = by_key.get(_wanted(services, principal, by_key))
     if chosen is None:
@@ -46,6 +50,9 @@ def pick(services: Services, principal: Principal, models: Sequence[Model]) -> M
                 )
         if not matching:
             st.caption("No usable model matches.")
+        if lacking:
+            st.caption(f"API key required for {len(lacking)} more: {key_help.listed(lacking)}.")
+            key_help.link(services, principal)
     return chosen
 
 

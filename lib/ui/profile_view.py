@@ -27,7 +27,7 @@ def who(page: Page, me: Me) -> None:
     """Draw who is signed in, and the way out of every session."""
     parts = [f"**{fmt.literal(me.name)}**"]
     if me.email and me.email != me.name:
-        parts.append(fmt.literal(me.email))
+        parts.append(fmt.literal(me.email).replace("@", "&#64;"))  # not a link to write to oneself
     parts.append(me.role.capitalize())
     if (held := subscription(me.subscription, page.services.clock())) or page.services.settings.require_subscription:
         parts.append(held or ":orange-badge[:material/event_busy: No subscription]")
@@ -79,14 +79,15 @@ def _key(page: Page, desk: ProfileDesk, provider: Provider) -> None:
         with st.container(width="stretch", gap="xxsmall"):
             st.markdown(f"**{fmt.literal(provider.display_name)}** {_state(key)}")
             st.caption(_facts(page, key))
-        if st.button("Test", key=f"own-key-{provider.id}-test", icon=":material/bolt:", disabled=not key.ready):
-            _say(lambda: model_add.tell(_asking(provider, lambda: desk.test_stored(provider))))
-        if st.button("Replace", key=f"own-key-{provider.id}-replace", icon=":material/key:"):
-            _ask(page, desk, provider)
-        with st.popover("Remove", icon=":material/delete:", type="tertiary", key=f"own-key-{provider.id}-remove"):
-            st.write("Calls you make to its models then go with the team's key, where there is one.")
-            if st.button("Remove key", type="primary", key=f"own-key-{provider.id}-remove-now"):
-                _change(lambda: desk.remove_key(provider), f"Your {provider.display_name} key was removed.")
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            if st.button("Test", key=f"own-key-{provider.id}-test", icon=":material/bolt:", disabled=not key.ready):
+                _say(lambda: model_add.tell(_asking(provider, lambda: desk.test_stored(provider))))
+            if st.button("Replace", key=f"own-key-{provider.id}-replace", icon=":material/key:"):
+                _ask(page, desk, provider)
+            with st.popover("Remove", icon=":material/delete:", type="tertiary", key=f"own-key-{provider.id}-remove"):
+                st.write("Calls you make to its models then go with the team's key, where there is one.")
+                if st.button("Remove key", type="primary", key=f"own-key-{provider.id}-remove-now"):
+                    _change(lambda: desk.remove_key(provider), f"Your {provider.display_name} key was removed.")
 
 
 def _state(key: KeyStatus) -> str:
@@ -179,20 +180,21 @@ def _model(page: Page, desk: ProfileDesk, model: Model) -> None:
             st.markdown(f"**{fmt.literal(model.display_name)}** {_badge(model)}{star}")
             preview = f" · `{model.key_in_use.preview}`" if model.key_in_use.preview else ""
             st.caption(f"{fmt.literal(model.provider.display_name)} · `{model.upstream_id}`{preview}")
-        on = st.toggle("On", value=model.is_active, key=f"own-model-{model.id}-{model.is_active}")
-        if on != model.is_active:
-            _change(lambda: page.registry.set_active([model.id], on), f"{model.display_name} is {'on' if on else 'off'}.")
-        st.page_link(
-            "pages/play/playground.py",
-            label="Try",
-            icon=":material/forum:",
-            query_params={"model": model.model_key},
-            disabled=not model.usable,
-        )
-        if st.button("Edit", key=f"own-model-{model.id}-edit", icon=":material/edit:"):
-            own_model.dialog(page, desk, model)
-        with st.popover("More", icon=":material/more_horiz:", type="tertiary", key=f"own-model-{model.id}-more"):
-            _more(page, desk, model)
+        with st.container(horizontal=True, vertical_alignment="center", width="content"):
+            on = st.toggle("On", value=model.is_active, key=f"own-model-{model.id}-{model.is_active}")
+            if on != model.is_active:
+                _change(lambda: page.registry.set_active([model.id], on), f"{model.display_name} is {'on' if on else 'off'}.")
+            st.page_link(
+                "pages/play/playground.py",
+                label="Try",
+                icon=":material/forum:",
+                query_params={"model": model.model_key},
+                disabled=not model.usable,
+            )
+            if st.button("Edit", key=f"own-model-{model.id}-edit", icon=":material/edit:"):
+                own_model.dialog(page, desk, model)
+            with st.popover("More", icon=":material/more_horiz:", type="tertiary", key=f"own-model-{model.id}-more"):
+                _more(page, desk, model)
 
 
 def _badge(model: Model) -> str:
@@ -212,9 +214,33 @@ def _more(page: Page, desk: ProfileDesk, model: Model) -> None:
         _change(lambda: page.registry.set_default(model.id), f"{model.display_name} is your default.")
     if st.button("Duplicate", key=f"{key}-copy", icon=":material/content_copy:"):
         _change(lambda: page.registry.duplicate_model(model.id), f"{model.display_name} was copied; the copy is off.")
-    if st.button(
-        "Delete for good", key=f"{key}-delete", icon=":material/delete:", help="Its calls stay in your usage; its key goes with it."
-    ):
+    if st.button("Delete", key=f"{key}-delete", icon=":material/delete:"):
+        _confirm(page, desk, model)
+
+
+def _confirm(page: Page, desk: ProfileDesk, model: Model) -> None:
+    @st.dialog(f"Delete {model.display_name}?", icon=":material/delete:")
+    def dialog() -> None:
+        deletion(page, desk, model)
+
+    dialog()
+
+
+def deletion(page: Page, desk: ProfileDesk, model: Model) -> None:
+    """Draw what goes with a model and what stays, and the button that deletes it."""
+    found = page.registry.dependents(model.id)
+    lines = ["It was your default; the team's counts for you again."] if found.is_default else []
+    if found.fallback_of:
+        lines.append(f"It is taken out of the fallbacks of {', '.join(f'`{name}`' for name in found.fallback_of)}.")
+    if found.conversations:
+        lines.append(f"{found.conversations:,} conversations were held with it; they keep their history.")
+    if model.key is not None:
+        lines.append("Its own key is forgotten.")
+    if desk.is_last(model):
+        lines.append(f"{fmt.literal(model.provider.display_name)} goes with it, and its key, since no other model of yours is there.")
+    lines.append("Its calls stay in your usage with what they cost.")
+    st.markdown("\n".join(f"- {line}" for line in lines))
+    if st.button("Delete model", type="primary", icon=":material/delete:"):
         _change(lambda: desk.delete_model(model), f"{model.display_name} was deleted.")
 
 

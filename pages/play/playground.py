@@ -6,7 +6,7 @@ from lib.access import Role
 from lib.chat import Message
 from lib.services import ChatCall
 from lib.ui import answer as answers
-from lib.ui import parameters, picker
+from lib.ui import key_help, parameters, picker
 from lib.ui.capabilities import badges
 from lib.ui.context import guard
 from lib.ui.watch import rerun_when
@@ -20,11 +20,11 @@ with st.container(horizontal=True, vertical_alignment="center"):
     settings_slot = st.container(width="content")
     new_chat_slot = st.container(width="content")
 
-model = picker.pick(page.services, page.principal, page.registry.usable())
+model = picker.pick(page.services, page.principal, page.registry.usable(), key_help.lacking(page.registry.models(active=True)))
 rerun_when(lambda: page.services.revision() != revision)
 if model is None:
     st.info("No model is usable yet. Add a provider key, then switch a model on.", icon=":material/key:")
-    st.page_link("pages/admin/providers.py", label="Add a provider key", icon=":material/hub:")
+    key_help.link(page.services, page.principal)
     st.stop()
 with settings_slot:
     chosen = parameters.popover(model)
@@ -38,6 +38,8 @@ for asked, answer in turns:
         st.caption(answer.model_name)
         answers.finished(answer)
         answers.footer(answer)
+        if answer.needs_key:
+            key_help.link(page.services, page.principal)
 
 suggestions = st.empty()
 prompt = st.chat_input(f"Message {model.display_name}", key="prompt")
@@ -62,3 +64,5 @@ if prompt:
         call = ChatCall(model=model.model_key, messages=[*history, Message("user", prompt)], source="playground", **chosen)
         answers.ask(answer, lambda: page.services.chat(page.principal, call))
         answers.footer(answer)
+        if answer.needs_key:
+            key_help.link(page.services, page.principal)

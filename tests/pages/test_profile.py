@@ -33,13 +33,18 @@ def opened(part: str = "page") -> AppTest:
     def script(part: str) -> None:
         from lib.access import Role
         from lib.services.profile import ProfileDesk
-        from lib.ui import model_add, own_model, profile_view
+        from lib.ui import key_help, model_add, own_model, picker, profile_view
         from lib.ui.context import guard
 
         page = guard(Role.MEMBER)
         desk = ProfileDesk(page.services, page.principal)
         if part == "add":
             model_add.form(page, page.registry.providers(), own=True)
+        elif part == "delete":
+            if desk.models():
+                profile_view.deletion(page, desk, desk.models()[-1])
+        elif part == "pick":
+            picker.pick(page.services, page.principal, page.registry.usable(), key_help.lacking(page.registry.models(active=True)))
         elif part == "edit":
             own_model.form(page, desk, desk.models()[0])
         else:
@@ -80,7 +85,7 @@ def test_a_subscription_is_told_with_the_day_it_ends_on(member: Deck) -> None:
         row = {"user_id": MIA.user_id, "email": "mia@example.com", "role": "member", "created_at": now, "updated_at": now}
         connection.execute(sa.insert(profiles).values(**row, is_trial=True, expiry_date=now.replace(year=now.year + 1)))
     text = clean(opened())
-    assert "mia@example.com" in text and f"Trial until {now.day} {now:%b} {now.year + 1}" in text
+    assert "mia&#64;example.com" in text and f"Trial until {now.day} {now:%b} {now.year + 1}" in text
 
 
 @pytest.mark.parametrize("name", [t.name for t in TEMPLATES])
@@ -167,11 +172,11 @@ def test_a_model_of_ones_own_is_edited_tried_switched_made_the_default_copied_an
     press(opened(), "Stop using it by default")
     assert not registry.get(mine.id).is_default
     press(opened(), "Duplicate")
-    for _ in range(2):
-        at = opened()
-        next(b for b in at.button if b.label == "Delete for good").click()
-        at.run()
-        assert not at.exception
+    text = clean(opened("delete"))
+    assert "Its calls stay in your usage" in text and "goes with it" not in text
+    press(opened("delete"), "Delete model")
+    assert "Box goes with it, and its key" in clean(opened("delete"))
+    press(opened("delete"), "Delete model")
     assert not [m for m in registry.models() if m.is_own] and not [p for p in registry.providers() if p.owner_id]
     with member.services.engine.connect() as connection:
         assert connection.scalar(sa.select(sa.func.count()).select_from(credentials)) == 0
@@ -196,6 +201,26 @@ def test_keys_of_ones_own_are_listed_tested_and_removed(member: Deck) -> None:
         assert "Paste it again" in text and "now points to https://elsewhere.example:443" in text
         press(opened(), "Remove key")
     assert desk.keyed() == []
+
+
+def test_a_member_is_told_which_models_lack_a_key_and_led_to_where_they_can_paste_one(
+    member: Deck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    led: list[str] = []
+    monkeypatch.setattr("streamlit.page_link", lambda page, **_more: led.append(str(page)))
+    member.admin.set_active([member.admin.get("gpt-4o-mini").id], True)
+    object.__setattr__(member.services.settings, "mode", "postgres")  # a team's, as far as the page can tell
+    text = clean(opened("pick"))
+    assert "API key required for 1 more: GPT-4o mini." in text
+    assert led == ["pages/play/profile.py"]
+    monkeypatch.setattr(context, "asking", lambda: LOCAL_ADMIN)
+    clean(opened("pick"))
+    assert led[1:] == ["pages/admin/providers.py"]
+    from lib.services.profile import ProfileDesk
+
+    monkeypatch.setattr(context, "asking", lambda: MIA)
+    ProfileDesk(member.services, MIA).set_key(member.admin.provider("openai"), KEY)
+    assert "API key required" not in clean(opened("pick"))
 
 
 def test_with_another_encryption_key_the_page_says_to_paste_again_and_nothing_crashes(member: Deck) -> None:
