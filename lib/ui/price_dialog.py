@@ -34,8 +34,8 @@ _RATES: Mapping[str, str] = {
 _USUAL = 2
 
 
-def draw(desk: PriceDesk, row: Unpriced, known: CheckRow | None, timezone: ZoneInfo) -> bool:
-    """Draw what is unpriced, the calls it is about, and the ways to price them; return whether a price was set just now.
+def draw(desk: PriceDesk, row: Unpriced, known: CheckRow | None, timezone: ZoneInfo) -> str | None:
+    """Draw what is unpriced, the calls it is about, and the ways to price them; return what came of it once a price is set.
 
     ``known`` is the catalogue's offer.
     """
@@ -44,7 +44,7 @@ def draw(desk: PriceDesk, row: Unpriced, known: CheckRow | None, timezone: ZoneI
         st.markdown(_calls(row, timezone))
     if not row.editable or row.model_id is None:
         st.info("It is not one of everyone's models any more, so that no price can be set here.", icon=":material/info:")
-        return False
+        return None
     past = bool(row.calls) and st.toggle(
         "Price these calls too",
         value=True,
@@ -108,7 +108,7 @@ def _day(at: datetime, timezone: ZoneInfo) -> str:
     return at.astimezone(timezone).strftime("%-d %b %Y")
 
 
-def _by_hand(desk: PriceDesk, row: Unpriced, *, past: bool, first: bool) -> bool:
+def _by_hand(desk: PriceDesk, row: Unpriced, *, past: bool, first: bool) -> str | None:
     fields, problems, typed = Fields(), dict[str, str](), dict[str, str]()
     old = row.price if row.price is not None and is_known(row.price) else Price()
     with st.form("price-by-hand", border=False):
@@ -123,24 +123,23 @@ def _by_hand(desk: PriceDesk, row: Unpriced, *, past: bool, first: bool) -> bool
             fields.beside(*pair)
         kind: Any = "primary" if first else "secondary"
         if not st.form_submit_button("Set price", type=kind, icon=":material/check:"):
-            return False
+            return None
     rates: dict[str, Any] = dict(rates_of(typed, problems))
     if not rates and not problems and not (past and is_known(row.price)):
         problems["input"] = "Type at least what input and output cost."
     if problems or row.model_id is None:
         fields.tell(problems)
-        return False
+        return None
     price = replace(old, **rates, id=None, model_id=None, valid_from=None)
     if rates:
         price = replace(price, source="manual", source_detail=None)
     return _save(desk, row.model_id, price, past=past)
 
 
-def _save(desk: PriceDesk, model_id: int, price: Price, *, past: bool) -> bool:
+def _save(desk: PriceDesk, model_id: int, price: Price, *, past: bool) -> str | None:
     try:
         filled = desk.set_price(model_id, price, past=past)
     except ModeldeckError as error:
         st.error(fmt.literal(str(error)), icon=":material/error:")
-        return False
-    st.toast(told(filled).replace("$", "\\$"), icon=":material/check:")
-    return True
+        return None
+    return told(filled)

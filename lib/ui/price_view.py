@@ -26,6 +26,7 @@ from lib.ui.requests_view import PAGE_FILE
 
 UNDO = "prices-undo"
 _PROBLEM = "prices-problem"
+_SAID = "prices-said"
 _DRAWN = "prices-drawn"
 _MOST_SHOWN = 300
 """Rows drawn at once; the largest effects come first, and taking all takes the others too."""
@@ -50,6 +51,8 @@ class Prices:
             pressed = st.button("Check now", icon=":material/sync:", help="Compares every price with the catalogue; none is changed.")
         if pressed:
             self._check()
+        if said := st.session_state.pop(_SAID, None):
+            st.toast(said.replace("$", "\\$"), icon=":material/check:")
         st.caption(self._when())
         if sentence := st.session_state.pop(_PROBLEM, None):
             st.error(fmt.literal(f"Nothing was changed. {sentence}"), icon=":material/error:")
@@ -177,7 +180,8 @@ class Prices:
 
         @st.dialog("Set a price", on_dismiss=_redraw)
         def dialog() -> None:
-            if price_dialog.draw(self._desk, row, known, self._page.timezone):
+            if said := price_dialog.draw(self._desk, row, known, self._page.timezone):
+                st.session_state[_SAID] = said  # a toast drawn now could go with the dialog before anybody saw it
                 _redraw()
                 st.rerun()
             if row.first_at is not None:
