@@ -53,7 +53,7 @@ def draw_first_admin(services: Services) -> None:
     if task is None:
         _WITH_ADMIN.add(services.engine)
         return
-    with st.container(horizontal_alignment="center"), st.container(width=640, key="first-admin"):
+    with st.container(horizontal_alignment="center"), st.container(width=420, key="first-admin"):
         _draw(task)
 
 
