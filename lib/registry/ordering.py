@@ -15,13 +15,14 @@ STEP = 10
 def plan_order(models: Sequence[Model], ids: Sequence[int]) -> BulkPlan:
     """Return the changes that put the models ``ids`` in this order, in the places they have now among all ``models``.
 
-    ``models`` are all that belong to the same, in their present order. Only those that move get another number, and
-    those behind them where there is no room between their neighbours.
+    ``models`` are all that belong to the same, in their present order. As few as can be get another number: those that
+    move where there is room between their neighbours, else also those they pass or push on.
     """
     by_id, wanted = {model.id: model for model in models}, set(ids)
     moved = iter(ids)
     order = [by_id[next(moved)] if model.id in wanted else model for model in models]
-    numbers = _between([model.display_order for model in order])
+    now = [model.display_order for model in order]
+    numbers = min(_between(now), _dealt(now), key=lambda new: sum(a != b for a, b in zip(now, new, strict=True)))
     return BulkPlan(
         tuple(
             BulkEdit(model.id, model.display_name, "display_order", model.display_order, number, model.version)
@@ -48,6 +49,18 @@ def _between(numbers: Sequence[int]) -> list[int]:
         made += [low + step * place for place in range(1, count + 1)]
         made.append(max(numbers[end], made[-1] + 1 if made else 0))
     return made
+
+
+def _dealt(numbers: Sequence[int]) -> list[int]:
+    """Return the same numbers in growing order, equal ones told apart by the next that are free.
+
+    >>> _dealt([11, 10, 12]), _dealt([5, 5, 6])
+    ([10, 11, 12], [5, 6, 7])
+    """
+    dealt: list[int] = []
+    for number in sorted(numbers):
+        dealt.append(max(number, dealt[-1] + 1 if dealt else 0))
+    return dealt
 
 
 def _growing(numbers: Sequence[int]) -> list[int]:

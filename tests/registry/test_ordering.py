@@ -47,6 +47,14 @@ def test_one_model_that_moves_far_is_the_only_one_that_changes() -> None:
     assert [(edit.model_id, 20 < edit.after < 30) for edit in plan.edits] == [(1_500, True)]
 
 
+@pytest.mark.parametrize("step", [1, 10])
+def test_two_neighbours_change_places_without_anybody_else(step: int) -> None:
+    models = [model(id=place, display_order=5 + step * place) for place in range(2_000)]
+    ids = [one.id for one in models]
+    plan = plan_order(models, [*ids[:7], ids[8], ids[7], *ids[9:]])
+    assert {edit.model_id for edit in plan.edits} <= {7, 8}
+
+
 def test_it_is_written_undone_and_refused_when_somebody_was_faster(database_engine: Engine, tmp_path: Path) -> None:
     registry = House(tmp_path, database_engine).registry()
     registry.seed()
