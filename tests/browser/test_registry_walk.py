@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from lib.access import LOCAL_ADMIN
 from lib.store.base import Insert
 from tests.browser import driving as on
+from tests.browser.conftest import TIMEOUT
 from tests.replay import OPENAI_MODEL, ReplayServer
 from tests.serving import Server, serve
 
@@ -187,6 +188,38 @@ def within(tab: Page, width: int) -> bool:
     """Whether the drawer, once it has slid in, lies within the window."""
     box = tab.get_by_role("dialog").bounding_box()
     return box is not None and box["x"] >= 0 and box["x"] + box["width"] <= width + 1
+
+
+def test_a_row_is_dragged_with_a_finger_on_a_phone_and_escape_puts_a_carried_one_back(browser: Browser, tmp_path: Path) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    context.set_default_timeout(TIMEOUT)
+    tab = context.new_page()
+    with serve(tmp_path) as server:
+        on.visit(tab, server, "Models", "?provider=Demo")
+        dialog = menu(tab, "Change the order")
+        on.eventually(lambda: within(tab, 390), "the drawer sticks out of the window")
+        start, end = grip(dialog, 0).bounding_box(), grip(dialog, 2).bounding_box()
+        assert start is not None and end is not None
+        x, y = start["x"] + start["width"] / 2, start["y"] + start["height"] / 2
+        finger = context.new_cdp_session(tab)
+        finger.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        for share in (0.3, 0.6, 1):
+            finger.send(
+                "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y + share * (end["y"] - start["y"])}]}
+            )
+        expect(dialog.locator(".line")).to_be_visible()
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        expect(dialog.get_by_text("1 model will stand elsewhere.")).to_be_visible()
+        assert listed(dialog) == [1, 2, 0, 3, 4]
+        grip(dialog, 3).focus()
+        for key in ("Space", "ArrowUp", "ArrowUp"):
+            tab.keyboard.press(key)
+        on.eventually(lambda: listed(dialog) == [1, 3, 2, 0, 4], "the arrows did not carry the row")
+        tab.keyboard.press("Escape")
+        on.eventually(lambda: listed(dialog) == [1, 2, 0, 3, 4], "Escape did not put it back")
+        expect(dialog).to_be_visible()
+        expect(dialog.get_by_role("status").first).to_contain_text("put back")
+    context.close()
 
 
 @pytest.mark.parametrize("width", [1440, 375])
