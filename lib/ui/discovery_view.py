@@ -25,6 +25,8 @@ from lib.ui.context import Page
 _OPEN, _STATE = "discovery-open", "discovery"
 _WHAT = {"added": "New", "changed": "Changed", "back": "Back", "gone": "Gone"}
 _COLORS = ["green", "blue", "violet", "orange"]
+_LONGEST = timedelta(minutes=10)
+"""A run that has lasted longer was cut off with its process."""
 _SEARCH_FROM = 15
 """Rows from which a search helps."""
 _ROW, _HEAD, _TALLEST = 35, 34, 420
@@ -83,9 +85,10 @@ def last(page: Page) -> Mapping[str, Run]:
 
 def told(run: Run, now: datetime) -> str:
     """Return the line of a card on when its models were asked for last, and what came of it."""
-    if run.status == "running":
-        return "Being asked for its models now"
     when = ago(now - run.started_at)
+    if run.status == "running":
+        lost = now - run.started_at > _LONGEST
+        return f":gray[:material/block:] Models asked for {when}, without an end" if lost else "Being asked for its models now"
     if run.status not in _STATES:
         return f"Models asked for {when}: {fmt.literal(run.sentence[:1].lower() + run.sentence[1:])}"
     icon, color = _STATES[run.status]

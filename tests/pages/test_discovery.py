@@ -152,3 +152,12 @@ def test_a_daily_refresh_that_failed_is_told_above_the_cards(deck: Deck) -> None
     at = deck.open("providers")
     assert [w.value for w in at.warning] == ["The daily refresh failed 3 h ago. Groq: It is down."]
     assert ago(timedelta(days=1, hours=3)) == "yesterday"
+
+
+def test_a_refresh_whose_process_died_is_not_said_to_run_for_ever(deck: Deck) -> None:
+    with ReplayServer(says("a")) as server:
+        connect(deck, "groq", server)
+        runs.start(deck.services.engine, "models", "groq", "Ada", deck.services.clock())
+        assert "Being asked for its models now" in said(deck.open("providers"), "groq")
+        runs.start(deck.services.engine, "models", "groq", "Ada", deck.services.clock() - timedelta(minutes=20))
+        assert "Models asked for 20 min ago, without an end" in said(deck.open("providers"), "groq")
