@@ -1307,6 +1307,8 @@ CREATE OR REPLACE FUNCTION private.audit_log_lock() RETURNS trigger LANGUAGE plp
 
 CREATE OR REPLACE FUNCTION private.audit_log_chain() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN IF NEW.id <> coalesce((SELECT max(id) FROM audit_log), 0) + 1 OR NEW.previous_hash <> coalesce((SELECT hash FROM audit_log WHERE id = NEW.id - 1), '0000000000000000000000000000000000000000000000000000000000000000') THEN RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'restrict_violation'; END IF; RETURN NEW; END$$;
 
+CREATE OR REPLACE FUNCTION private.profiles_keep_admin() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN PERFORM FROM public.profiles WHERE role = 'admin' AND is_active LIMIT 1 FOR SHARE; IF FOUND = (TG_OP = 'TRUNCATE') THEN RAISE EXCEPTION 'profiles keep the last admin' USING ERRCODE = 'restrict_violation'; END IF; RETURN NULL; END$$;
+
 CREATE OR REPLACE FUNCTION private.usage_log_truncate() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN RAISE EXCEPTION 'llm_usage_log keeps rollups: delete its rows instead' USING ERRCODE = 'restrict_violation'; END$$;
 
 CREATE OR REPLACE FUNCTION private.audit_log_append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS $$BEGIN  RAISE EXCEPTION 'audit_log is append-only' USING ERRCODE = 'restrict_violation'; END$$;
@@ -1330,6 +1332,14 @@ CREATE TRIGGER trg_audit_log_chain BEFORE INSERT ON public.audit_log FOR EACH RO
 CREATE TRIGGER trg_models_default_lock BEFORE INSERT OR UPDATE OF is_default, owner_id ON public.llm_models FOR EACH STATEMENT EXECUTE FUNCTION private.models_default_lock();
 
 CREATE TRIGGER trg_models_default_move BEFORE INSERT OR UPDATE OF is_default, owner_id ON public.llm_models FOR EACH ROW WHEN (new.is_default) EXECUTE FUNCTION private.models_default_move();
+
+CREATE TRIGGER trg_profiles_admin_lock BEFORE DELETE OR UPDATE OF role, is_active ON public.profiles FOR EACH STATEMENT EXECUTE FUNCTION private.audit_log_lock();
+
+CREATE TRIGGER trg_profiles_keep_admin_update AFTER UPDATE ON public.profiles FOR EACH ROW WHEN (((old.role = 'admin'::text) AND old.is_active AND (NOT ((new.role = 'admin'::text) AND new.is_active)))) EXECUTE FUNCTION private.profiles_keep_admin();
+
+CREATE TRIGGER trg_profiles_keep_admin_delete AFTER DELETE ON public.profiles FOR EACH ROW WHEN (((old.role = 'admin'::text) AND old.is_active)) EXECUTE FUNCTION private.profiles_keep_admin();
+
+CREATE TRIGGER trg_profiles_no_truncate BEFORE TRUNCATE ON public.profiles FOR EACH STATEMENT EXECUTE FUNCTION private.profiles_keep_admin();
 
 CREATE TRIGGER trg_audit_log_append_only BEFORE DELETE OR UPDATE ON public.audit_log FOR EACH ROW EXECUTE FUNCTION private.audit_log_append_only();
 

@@ -16,7 +16,7 @@ from lib.access.people import normal_email
 from lib.errors import InvalidValue, SignInRefused, TooManyAttempts
 from lib.logs import get_logger
 from lib.store.account_tables import accounts
-from lib.store.audit import append_entry
+from lib.store.audit import append_entry, lock_audit
 from lib.store.base import Actor
 from lib.store.engine import writing
 from lib.store.faults import store_faults
@@ -72,6 +72,7 @@ class Accounts:
         hashed = passwords.hash_password(passwords.check_password(password, person.email))
         now, actor = self.clock(), Actor(name or person.email, person.user_id, "page")
         with store_faults(), writing(self.engine).begin() as connection:
+            lock_audit(connection)
             links.use_link(connection, token, now)
             _set_hash(connection, person.user_id, hashed, now)
             connection.execute(sa.update(profiles).where(profiles.c.user_id == person.user_id).values(display_name=name, updated_at=now))

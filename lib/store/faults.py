@@ -67,6 +67,7 @@ _SQLSTATES: dict[str, StoreFault] = {
     "57014": "locked",
 }
 _REFUSALS = (
+    ("keep the last admin", "This is the last admin. Make somebody else an admin first."),
     ("append-only", "This is a record: it can be added to, but what it holds cannot be changed or removed."),
     ("unique", "This name or key is already taken; choose another."),
     ("foreign key", "Something else still refers to this, or it refers to something that is gone."),

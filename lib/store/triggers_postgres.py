@@ -13,7 +13,7 @@ from lib.store import rollups
 from lib.store.audit import AUDIT_LOCK, FIRST_HASH
 from lib.store.grains import GRAINS, MEASURES
 from lib.store.rollups import EVENT_COLUMNS
-from lib.store.triggers_sqlite import APPEND_ONLY, REFUSAL
+from lib.store.triggers_sqlite import ADMIN, APPEND_ONLY, LAST_ADMIN, REFUSAL
 
 DEFAULT_LOCK = 7310946
 """The advisory lock under which a default model moves."""
@@ -49,6 +49,14 @@ def triggers() -> tuple[Trigger, ...]:
     default = "BEFORE INSERT OR UPDATE OF is_default, owner_id"
     made.append(Trigger("trg_models_default_lock", default, "llm_models", statement, "models_default_lock"))
     made.append(Trigger("trg_models_default_move", default, "llm_models", f"{row} WHEN (new.is_default)", "models_default_move"))
+    # Two who take each other's role away wait here, before any row is locked; then the second one meets what the first has done.
+    made.append(Trigger("trg_profiles_admin_lock", "BEFORE DELETE OR UPDATE OF role, is_active", "profiles", statement, "audit_log_lock"))
+    was, still = "(old.role = 'admin'::text) AND old.is_active", "(new.role = 'admin'::text) AND new.is_active"
+    for name, when in (("update", f"{was} AND (NOT ({still}))"), ("delete", was)):
+        made.append(
+            Trigger(f"trg_profiles_keep_admin_{name}", f"AFTER {name.upper()}", "profiles", f"{row} WHEN (({when}))", "profiles_keep_admin")
+        )
+    made.append(Trigger("trg_profiles_no_truncate", "BEFORE TRUNCATE", "profiles", statement, "profiles_keep_admin"))
     for table in APPEND_ONLY:
         function = f"{table}_append_only"
         made.append(Trigger(f"trg_{function}", "BEFORE DELETE OR UPDATE", table, row, function))
@@ -81,6 +89,10 @@ def functions() -> dict[str, str]:
         "audit_log_chain": "BEGIN"
         f" IF NEW.id <> coalesce((SELECT max(id) FROM audit_log), 0) + 1 OR NEW.previous_hash <> coalesce(({last}), '{FIRST_HASH}')"
         f" THEN RAISE EXCEPTION 'audit_log {REFUSAL}' USING ERRCODE = 'restrict_violation'; END IF; RETURN NEW; END",
+        # Locking the admin that is left makes a transaction that sees the past fail instead of counting one who is none any more.
+        "profiles_keep_admin": f"BEGIN PERFORM FROM public.profiles WHERE {ADMIN} LIMIT 1 FOR SHARE;"
+        f" IF FOUND = (TG_OP = 'TRUNCATE') THEN RAISE EXCEPTION '{LAST_ADMIN}' USING ERRCODE = 'restrict_violation'; END IF;"
+        " RETURN NULL; END",
         "usage_log_truncate": "BEGIN RAISE EXCEPTION 'llm_usage_log keeps rollups: delete its rows instead'"
         " USING ERRCODE = 'restrict_violation'; END",
         **{f"{table}_append_only": _append_only(table, refused) for table, refused in APPEND_ONLY.items()},

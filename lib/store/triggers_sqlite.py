@@ -17,6 +17,9 @@ from lib.store.usage_tables import INTERNED, PACKED, llm_usage_log
 
 _IDENTITY = tuple(name for _, identity in KNOWN.values() for name in identity)
 
+ADMIN = "role = 'admin' AND is_active"
+LAST_ADMIN = "profiles keep the last admin"
+"""What every path past Modeldeck is told, too, when it would leave nobody who can let others in."""
 REFUSAL = "is append-only"
 APPEND_ONLY: dict[str, str] = {
     "audit_log": "",
@@ -31,7 +34,7 @@ A price goes when its model goes: by then the model's row is no longer there.
 
 def objects() -> dict[str, str]:
     """Return every trigger and view by name, each with its CREATE statement."""
-    return {**_rollup_triggers(), **_interning(), **_default_model(), **_append_only(), **_views()}
+    return {**_rollup_triggers(), **_interning(), **_default_model(), **_append_only(), **_last_admin(), **_views()}
 
 
 READABLE = "llm_usage_log_plain"
@@ -120,6 +123,21 @@ def _append_only() -> dict[str, str]:
         f" BEGIN SELECT RAISE(ABORT, 'audit_log {REFUSAL}'); END"
     )
     return made
+
+
+def _last_admin() -> dict[str, str]:
+    """Row by row, for SQLite knows no other triggers: of several admins the last one of a statement is refused, and with it all."""
+    was = "OLD.role = 'admin' AND OLD.is_active"
+    others = f"EXISTS (SELECT 1 FROM profiles WHERE {ADMIN} AND user_id <> OLD.user_id)"
+    made = {
+        "trg_profiles_keep_admin_update": ("UPDATE OF role, is_active", f"{was} AND NOT (NEW.role = 'admin' AND NEW.is_active)"),
+        "trg_profiles_keep_admin_delete": ("DELETE", was),
+    }
+    refused = f"BEGIN SELECT RAISE(ABORT, '{LAST_ADMIN}'); END"
+    return {
+        name: f"CREATE TRIGGER {name} BEFORE {event} ON profiles WHEN {when} AND NOT {others} {refused}"
+        for name, (event, when) in made.items()
+    }
 
 
 def _refusing(verb: str, table: str, when: str = "") -> dict[str, str]:

@@ -106,6 +106,42 @@ def test_a_token_signed_by_somebody_else_unsigned_or_expired_is_refused(ground: 
             assert client.get("/profiles").status_code == 401
 
 
+def test_no_way_past_modeldeck_leaves_a_project_without_an_admin(ground: Ground) -> None:
+    """With the secret key, with an admin's own token, or by deleting the last one's account at Supabase."""
+    ground.stack.sql("UPDATE profiles SET role = 'member' WHERE role = 'admin' AND email <> 'admin@example.com'")
+    (last,) = ground.stack.sql("SELECT user_id FROM profiles WHERE role = 'admin'")[0]
+    row = f"/profiles?user_id=eq.{last}"
+    attempts = [("PATCH", row, {"role": "member"}), ("PATCH", "/profiles?role=eq.admin", {"is_active": False}), ("DELETE", row, None)]
+    attempts.append(("DELETE", "/profiles?user_id=not.is.null", None))
+    upsert = {"user_id": str(last), "role": "analyst", "created_at": NOW.isoformat(), "updated_at": NOW.isoformat()}
+    change = {
+        "op": "update",
+        "table": "profiles",
+        "values": {"role": "member"},
+        "where": [{"column": "role", "op": "eq", "value": "admin"}],
+    }
+    with ground.stack.rest(key=ground.stack.secret_key) as service:
+        for method, path, body in attempts:
+            answer = service.request(method, path, json=body)
+            assert answer.status_code >= 400 and "keep the last admin" in answer.text, (method, path, answer.text)
+        merged = service.post("/profiles", json=upsert, headers={"Prefer": "resolution=merge-duplicates"})
+        assert merged.status_code >= 400 and "keep the last admin" in merged.text
+        applied = service.post("/rpc/apply_changes", json={"changes": [change]})
+        assert applied.status_code >= 400 and "keep the last admin" in applied.text
+        assert service.patch(row, json={"display_name": "Root"}).status_code == 204
+    assert ground.as_admin.patch(row, json={"role": "member"}).status_code == 403
+    users = f"{ground.stack.url}/auth/v1/admin/users/{last}"
+    assert httpx.delete(users, headers={"apikey": ground.stack.secret_key}, trust_env=False).status_code >= 400
+    assert ground.stack.sql("SELECT role, is_active, email FROM profiles WHERE user_id = %s", last) == [
+        ("admin", True, "admin@example.com")
+    ]
+    with ground.stack.rest(key=ground.stack.secret_key) as service:
+        assert service.patch(f"/profiles?user_id=eq.{ground.ada.id}", json={"role": "admin"}).status_code == 204
+        assert service.patch(row, json={"role": "member"}).status_code == 204
+        assert service.patch(row, json={"role": "admin"}).status_code == 204
+        assert service.patch(f"/profiles?user_id=eq.{ground.ada.id}", json={"role": "member"}).status_code == 204
+
+
 def test_a_demoted_or_disabled_person_loses_their_rights_at_once(ground: Ground) -> None:
     person = ground.stack.sign_up("carl@example.com", role="admin")
     with ground.stack.rest(person.token) as client:

@@ -3,7 +3,7 @@
 People: anon (nobody signed in), a and b (members), analyst, admin, and service (the project's secret key).
 Rows: each belongs to one of them, named by a letter: a, b, n (the analyst), m (the admin), g (nobody: global, or the server's).
 A cell lists the rows that the person reaches with that verb: read, added (as belonging to that letter), changed, removed.
-``.`` is none of them, though the verb is granted; ``-`` is a refusal of the whole verb.
+``.`` is none of them, though the verb is granted; ``-`` is a refusal of the whole verb. The one admin is removed by nobody.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ MATRIX = """
     profiles                   select   -     a     b     n        abnm   abnm
     profiles                   insert   -     -     -     -        -      abnm
     profiles                   update   -     a     b     n        m      abnm
-    profiles                   delete   -     -     -     -        -      abnm
+    profiles                   delete   -     -     -     -        -      abn
     conversations              select   -     a     b     n        m      abnm
     conversations              insert   -     a     b     n        m      abnm
     conversations              update   -     a     b     n        m      abnm
