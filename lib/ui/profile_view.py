@@ -27,7 +27,7 @@ def who(page: Page, me: Me) -> None:
     """Draw who is signed in, and the way out of every session."""
     parts = [f"**{fmt.literal(me.name)}**"]
     if me.email and me.email != me.name:
-        parts.append(fmt.literal(me.email).replace("@", "&#64;"))  # not a link to write to oneself
+        parts.append(f"`{me.email.replace('`', '')}`")  # or it would be a link to write to oneself
     parts.append(me.role.capitalize())
     if (held := subscription(me.subscription, page.services.clock())) or page.services.settings.require_subscription:
         parts.append(held or ":orange-badge[:material/event_busy: No subscription]")

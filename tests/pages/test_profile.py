@@ -85,7 +85,7 @@ def test_a_subscription_is_told_with_the_day_it_ends_on(member: Deck) -> None:
         row = {"user_id": MIA.user_id, "email": "mia@example.com", "role": "member", "created_at": now, "updated_at": now}
         connection.execute(sa.insert(profiles).values(**row, is_trial=True, expiry_date=now.replace(year=now.year + 1)))
     text = clean(opened())
-    assert "mia&#64;example.com" in text and f"Trial until {now.day} {now:%b} {now.year + 1}" in text
+    assert "`mia@example.com`" in text and f"Trial until {now.day} {now:%b} {now.year + 1}" in text
 
 
 @pytest.mark.parametrize("name", [t.name for t in TEMPLATES])
