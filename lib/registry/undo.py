@@ -15,13 +15,13 @@ from lib.pricing.price import RATE_NAMES
 from lib.pricing.prices import TABLE as PRICES
 from lib.pricing.prices import adding, price_from_row
 from lib.registry.reader import MODELS, PROVIDERS
-from lib.registry.undo_values import TABLES, Net, UndoLine, UndoPlan, nets, never, spoken
+from lib.registry.undo_values import TABLES, Net, UndoLine, UndoPlan, nets, never, said, since
 from lib.store.audit import NOISE
 from lib.store.audit_reading import AuditChange, latest
 from lib.store.base import Change, Delete, Insert, Row, Update
 from lib.store.schema import conversations, credentials, llm_model_prices, llm_models, llm_providers
 
-_OWN = "It belongs to one person, and only they change it."
+NOT_YOURS = "It belongs to one person, and only they change it."
 _UNPRICED = Price(source_detail="no price")
 _SEEN = frozenset({"is_available"})
 """Columns that a look at the provider sets: that they changed since is nobody's decision to be kept."""
@@ -96,27 +96,24 @@ class _Planning:
 
     def _check_owner(self, subject: str, row: Mapping[str, Any]) -> None:
         if row.get("owner_id") not in (None, self._person):
-            self._refusals.append(_OWN)
+            self._refusals.append(NOT_YOURS)
 
     def _check_unchanged(self, net: Net) -> None:
         row = self._row(net)
         if row is None:
-            self._refusals.append(f"{self._name(net)} was deleted since{self._who(net, None)}.")
+            self._refusals.append(f"{self._name(net)} was deleted{self._since(net, None)}")
             return
         kept = NOISE if net.existed else NOISE | _SEEN
         wrong = [name for name, value in net.after.items() if name not in kept and row[name] != value]
         for name in wrong:
-            self._refusals.append(f"{spoken(name)} of {self._name(net)} was changed since{self._who(net, name)}.")
+            self._refusals.append(f"{self._name(net)}: {said(name)} was changed{self._since(net, name)}")
         if net.existed:
             fields = {name: value for name, value in net.before.items() if name not in NOISE and row[name] != value}
             self._updated.append((net, row, fields))
 
-    def _who(self, net: Net, field: str | None) -> str:
-        """Say who changed a field of a row after the change, or removed the row; "" when the log does not know."""
-        for entry in latest(self._connection, net.subject, [net.subject_id], after=self._change.last):
-            if field is None or field in (entry.after or {}) or field in (entry.before or {}):
-                return f" by {entry.actor}, {entry.at:%d %b %Y, %H:%M} UTC"
-        return ""
+    def _since(self, net: Net, field: str | None) -> str:
+        """Say who changed a field of a row, or removed the row, after the change, as far as the log knows."""
+        return since(latest(self._connection, net.subject, [net.subject_id], after=self._change.last), field)
 
     def _check_dependents(self) -> None:
         """Refuse to take away what others refer to by now."""

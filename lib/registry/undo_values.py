@@ -108,9 +108,38 @@ def _python(kind: Any, value: Any) -> Any:
     return Decimal(str(value)) if isinstance(kind, ExactDecimal) else value
 
 
-def spoken(field: str) -> str:
-    """Write a column's name as people say it: "is_active" as "Active"."""
-    return field.removeprefix("is_").replace("_", " ").capitalize()
+_LABELS = {
+    "base_url": "Base URL",
+    "provider_id": "Provider",
+    "owner_id": "Belongs to",
+    "model_id": "Model",
+    "model_key": "Key",
+    "is_active": "On or off",
+    "cache_read": "Cached input",
+    "cache_write_5m": "Cache write",
+    "cache_write_1h": "Cache write, 1 h",
+    "valid_from": "In force from",
+    "key_id": "Encryption key",
+}
+
+
+def label(field: str) -> str:
+    """Write a column's name as people say it, to begin with: "display_order" as "Display order"."""
+    return _LABELS.get(field) or field.removeprefix("is_").replace("_", " ").capitalize()
+
+
+def said(field: str) -> str:
+    """Write a column's name as people say it within a sentence."""
+    name = label(field)
+    return name[0].lower() + name[1:]
+
+
+def since(later: Sequence[Entry], field: str | None) -> str:
+    """End a sentence on what was changed since: by whom and when, of entries with the newest first."""
+    for entry in later:
+        if field is None or field in (entry.after or {}) or field in (entry.before or {}):
+            return f" since by {entry.actor or 'Modeldeck'}, {entry.at:%d %b %Y, %H:%M} UTC."
+    return " since, past Modeldeck."
 
 
 def _table(action: str) -> str:

@@ -15,9 +15,9 @@ from sqlalchemy.engine import Connection
 from lib.access import Principal, Role, require
 from lib.errors import InvalidValue, NotFound, StaleVersion
 from lib.registry import undo
-from lib.registry.undo_values import UndoLine, UndoPlan, never
+from lib.registry.undo_values import UndoLine, UndoPlan, label, never
 from lib.services import audit_people
-from lib.services.audit_words import Difference, Wording, label
+from lib.services.audit_words import Difference, Wording
 from lib.services.services import Services
 from lib.store import audit_chain, audit_names, audit_reading
 from lib.store.audit_names import PRICES, Names
@@ -39,8 +39,13 @@ class Told:
     at: datetime
     who: str
     origin: str | None
-    sentence: str
+    what: str
     why_not: str | None
+
+    @property
+    def sentence(self) -> str:
+        """Who did what, as in "Ada switched GPT-4o off"."""
+        return f"{self.who} {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class Checked:
 
 _checked: dict[str, Checked] = {}
 """The last check of each database, for as long as this process lives."""
+_whole: dict[str, Checked] = {}
+"""The last check that found the chain whole: what it saw is held against what is found later."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,21 @@ class AuditDesk:
         with self._reading() as connection:
             return audit_names.about_model(connection, model_id)
 
+    def fields(self, filters: AuditFilters, *, most: int) -> Iterator[tuple[Told, Difference]]:
+        """Yield every field that was changed, of the newest changes that meet the filters with at most so many entries in all."""
+        before: int | None = None
+        while most > 0:
+            told, before = self.changes(filters, before=before)
+            for one in told:
+                if (most := most - one.count) < 0:
+                    return
+                with self._reading() as connection:
+                    entries = self._change(connection, one.id).entries
+                    differences = list(self._wording(connection, entries).differences(entries))
+                yield from ((one, difference) for difference in differences)
+            if before is None:
+                return
+
     def actors(self) -> list[str]:
         """Return everybody who changed something, by name."""
         with self._reading() as connection:
@@ -111,8 +133,7 @@ class AuditDesk:
         """Return the change that an entry is part of; raises NotFound."""
         with self._reading() as connection:
             change = self._change(connection, entry_id)
-            wording = self._wording(connection, change.entries)
-            plan = self._plan(connection, change)
+            wording, plan = self._wording(connection, change.entries), self._plan(connection, change)
             would = tuple(_would(line, wording) for line in plan.lines)
             told = _told(change, wording, self.principal)
             return Detail(told, tuple(wording.differences(change.entries)), plan, would)
@@ -142,20 +163,20 @@ class AuditDesk:
     def check(self) -> Checked:
         """Compute the chain anew from its first entry; changes nothing, and takes seconds on a long log."""
         with self._reading() as connection:
-            earlier = _checked.get(self._database)
+            earlier = _whole.get(self._database)
             chain = audit_chain.check_chain(connection)
             problems = [audit_chain.broken_sentence(number) for number in chain.broken]
-            if earlier and not earlier.problems and audit_chain.hash_at(connection, earlier.entries) != earlier.hash and earlier.entries:
+            if earlier and earlier.entries and audit_chain.hash_at(connection, earlier.entries) != earlier.hash:
                 problems.append(
                     f"Entry {earlier.entries:,} is not the one that was checked at {earlier.at:%d %b %Y, %H:%M} UTC, or is gone."
                 )
-        checked = Checked(chain.last, chain.hash, self.services.clock(), tuple(problems))
-        if not problems or earlier is None:  # what was seen whole is remembered, to be held against what is found later
-            _checked[self._database] = checked
+        checked = _checked[self._database] = Checked(chain.last, chain.hash, self.services.clock(), tuple(problems))
+        if not problems:
+            _whole[self._database] = checked
         return checked
 
     def last_check(self) -> Checked | None:
-        """Return what this process found when it last found the chain whole, or at its first check."""
+        """Return what this process found when it last checked; None when it has not yet."""
         require(self.principal, Role.ADMIN)
         return _checked.get(self._database)
 
@@ -189,6 +210,8 @@ class AuditDesk:
             if self.services.settings.mode == "embedded":
                 return UndoPlan(change.first, refusals=("There are no accounts in the embedded mode.",))
             return audit_people.plan(connection, change)
+        if self._wording(connection, change.entries).is_private(change):
+            return UndoPlan(change.first, refusals=(undo.NOT_YOURS,))
         return undo.plan(connection, change, self.principal.user_id or None, self.services.clock(), self.principal.name)
 
     def _told(self, connection: Connection, changes: Sequence[AuditChange]) -> list[Told]:
@@ -223,7 +246,7 @@ class _Earlier:
 def _told(change: AuditChange, wording: Wording, reader: Principal) -> Told:
     head = change.head
     why_not = None if audit_people.is_about_people(change) else never(change)
-    return Told(change.first, change.count, head.at, head.actor or "Modeldeck", head.origin, wording.sentence(change), why_not)
+    return Told(change.first, change.count, head.at, head.actor or "Modeldeck", head.origin, wording.phrase(change), why_not)
 
 
 def _would(line: UndoLine, wording: Wording) -> Difference:

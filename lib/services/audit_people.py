@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from lib.access import People, Role
 from lib.errors import InvalidValue
-from lib.registry.undo_values import UndoLine, UndoPlan, spoken
+from lib.registry.undo_values import UndoLine, UndoPlan, said, since
 from lib.store.audit_reading import AuditChange, latest
 from lib.store.base import Actor
 from lib.store.schema import profiles
@@ -38,8 +38,7 @@ def plan(connection: Connection, change: AuditChange) -> UndoPlan:
         before = _python(field, (entry.before or {}).get(field))
         if row[field] != _python(field, after):
             later = latest(connection, entry.subject, [str(entry.subject_id)], after=change.last)
-            who = next((f" by {e.actor}, {e.at:%d %b %Y, %H:%M} UTC" for e in later if field in (e.after or {})), "")
-            refusals.append(f"{spoken(field)} of {name} was changed since{who}.")
+            refusals.append(f"{name}: {said(field)} was changed{since(later, field)}")
         lines.append(UndoLine(entry.subject, row["email"], name, field, row[field], before))
     return UndoPlan(change.first, lines=() if refusals else tuple(lines), refusals=tuple(refusals))
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from lib.pricing import Price
 from lib.pricing.price import RATE_NAMES
-from lib.registry.undo_values import spoken
+from lib.registry.undo_values import label, said
 from lib.store.audit import NOISE
 from lib.store.audit_names import PRICES, Names
 from lib.store.audit_reading import AuditChange, Entry, Part
@@ -57,19 +57,6 @@ _FLAGS: Mapping[str, tuple[str, str]] = {
     "is_available": ("found {} at the provider again", "no longer found {} at the provider"),
 }
 _TWO_WORDS: Mapping[str, tuple[str, str]] = {"is_active": ("On", "Off"), "hidden": ("Hidden", "Shown")}
-_LABELS = {
-    "base_url": "Base URL",
-    "provider_id": "Provider",
-    "owner_id": "Belongs to",
-    "model_id": "Model",
-    "upstream_id": "Upstream id",
-    "model_key": "Key",
-    "cache_read": "Cached input",
-    "cache_write_5m": "Cache write",
-    "cache_write_1h": "Cache write, 1 h",
-    "valid_from": "In force from",
-    "key_id": "Encryption key",
-}
 _BY_REF = {"provider_id": "llm_providers", "model_id": "llm_models", "owner_id": "profiles"}
 _UNSAID = NOISE | {"id", "user_id"}
 _LONGEST = 60
@@ -98,10 +85,13 @@ class Wording:
         self._reader = reader
         self._timezone = timezone
 
-    def sentence(self, change: AuditChange) -> str:
-        """Say who did what, as in "Ada switched GPT-4o off"."""
-        phrases = [self._phrase(part, change) for part in _telling(change.parts)]
-        return f"{change.head.actor or 'Modeldeck'} {_listed(list(dict.fromkeys(phrases)))}"
+    def phrase(self, change: AuditChange) -> str:
+        """Say what somebody did, as in "switched GPT-4o off"."""
+        return _listed(list(dict.fromkeys(self._phrase(part, change) for part in _telling(change.parts))))
+
+    def is_private(self, change: AuditChange) -> bool:
+        """Whether a change is about what belongs to another person alone."""
+        return any(map(self._is_private, change.entries))
 
     def differences(self, entries: Sequence[Entry]) -> Iterator[Difference]:
         """Yield what each entry did, field by field."""
@@ -167,8 +157,8 @@ class Wording:
             ((field, after),) = (part.sample.after or {}).items()
             before, after = self.value(field, (part.sample.before or {}).get(field)), self.value(field, after)
             if len(before) + len(after) <= _LONGEST:
-                return f"changed the {label(field).lower()} of {what}: {before} → {after}"
-        named = _listed([label(field).lower() for field in fields[:4]]) + (" and more" if len(fields) > 4 else "")
+                return f"changed the {said(field)} of {what}: {before} → {after}"
+        named = _listed([said(field) for field in fields[:4]]) + (" and more" if len(fields) > 4 else "")
         return f"changed {named} of {what}"
 
     def _priced(self, part: Part, what: str) -> str:
@@ -180,7 +170,7 @@ class Wording:
             return f"set the price of {what}: {_rates(after) or 'unpriced'}"
         if not changed:
             return f"set the price of {what} again"
-        steps = [f"{label(name).lower()} {_usd(before.get(name))} → {_usd(after.get(name))}" for name in changed]
+        steps = [f"{said(name)} {_usd(before.get(name))} → {_usd(after.get(name))}" for name in changed]
         return f"changed the price of {what}: {', '.join(steps)}"
 
     def _what(self, part: Part, change: AuditChange) -> str:
@@ -216,11 +206,6 @@ class Wording:
             shown = {*RATE_NAMES, "tiers", "extra_rates", "source", "source_detail", "valid_from"}
             return {n: v for n, v in before.items() if n in shown}, {n: v for n, v in after.items() if n in shown}
         return before, after
-
-
-def label(field: str) -> str:
-    """Write a column's name as people say it."""
-    return _LABELS.get(field) or spoken(field)
 
 
 def _telling(parts: Sequence[Part]) -> list[Part]:
@@ -264,7 +249,7 @@ def _usd(value: Any) -> str:
 
 
 def _rates(rates: Mapping[str, Any]) -> str:
-    return ", ".join(f"{label(name).lower()} {_usd(rates[name])}" for name in RATE_NAMES if rates.get(name) is not None)
+    return ", ".join(f"{said(name)} {_usd(rates[name])}" for name in RATE_NAMES if rates.get(name) is not None)
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ from lib.registry import Model
 from lib.registry.checks import model_problems
 from lib.routing.compatibility import Hint
 from lib.ui import format as fmt
-from lib.ui import model_fields, model_table
+from lib.ui import audit_view, model_fields, model_table
 from lib.ui.answer import PRICE_WORDS
 from lib.ui.capabilities import badges
 from lib.ui.context import Page
@@ -89,6 +89,8 @@ def _details(page: Page, model: Model, models: Sequence[Model]) -> None:
     if hint := next((h for h in page.services.hints(page.principal).all() if h.pair == pair), None):
         st.subheader("Learned from calls", anchor=False)
         st.markdown("  \n".join(_noted(page, hint)))
+    st.subheader("Last changes", anchor=False)
+    audit_view.recent(page, model.id)
 
 
 def _facts(model: Model) -> dict[str, str]:

@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from lib.store.database import MIGRATIONS, open_database
 from lib.store.engine import open_engine, writing
+from lib.ui import shell
 from tests.pages.deck import PAGES, ROOT, Deck, choose, clean, press
 
 TITLE = "The database cannot be used"
@@ -95,6 +96,7 @@ def told(at: AppTest, reason: str) -> None:
     assert [b.label for b in at.button] == ["Check again"]
 
 
+TITLES = {Path(file).stem: title for _, file, title, _ in shell.PAGES}
 Fault = Callable[[Deck], AbstractContextManager[None]]
 FAULTS: dict[str, Fault] = {
     "corrupt": damaged,
@@ -115,7 +117,7 @@ def test_a_page_says_what_is_wrong_and_recovers_once_it_is_mended(deck: Deck, pa
         told(press(at, "Check again"), reason)
     press(at, "Check again")
     clean(at)
-    assert at.title[0].value.lower() == page
+    assert at.title[0].value == TITLES[page]
     assert [model.model_key for model in deck.admin.models()] == models
 
 
@@ -131,7 +133,7 @@ def test_a_file_damaged_under_a_running_app_is_told_and_used_again_once_restored
         filled.services.engine.dispose()
     press(at, "Check again")
     clean(at)
-    assert at.title[0].value.lower() == page
+    assert at.title[0].value == TITLES[page]
     assert TITLE not in [h.value for h in at.subheader]
 
 
@@ -176,7 +178,7 @@ def test_an_older_database_is_upgraded_and_every_page_stands(deck: Deck) -> None
     for page in PAGES:
         at = deck.open(page)
         clean(at)
-        assert at.title[0].value.lower() == page
+        assert at.title[0].value == TITLES[page]
         assert not at.error
     assert (deck.folder / "modeldeck.db.before-0001").is_file()
 

@@ -149,7 +149,7 @@ def test_a_field_somebody_changed_since_refuses_the_whole_and_says_which_and_who
     plan = planned(house, change)
     assert plan.changes == ()
     (said,) = plan.refusals
-    assert said.startswith(f"Active of {registry.get(ids[1]).display_name} was changed since by Ada, ")
+    assert said.startswith(f"{registry.get(ids[1]).display_name}: on or off was changed since by Ada, ")
     assert state(house) == before
 
 
