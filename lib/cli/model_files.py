@@ -60,17 +60,20 @@ def export_models(file: str, as_format: str | None, as_json: bool) -> None:
 def _document(plan: ImportPlan) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from lib.registry.differences import said
+    from lib.registry.differences import pair
 
-    edits = [{"key": e.key, "field": e.field, "before": said(e.field, e.before), "after": said(e.field, e.after)} for e in plan.edits]
+    edits = []
+    for edit in plan.edits:
+        before, after = pair(edit.field, edit.before, edit.after)
+        edits.append({"key": edit.key, "field": edit.field, "before": before, "after": after})
     return {**{name: list(keys) for name, keys in asdict(plan.result).items()}, "edits": edits}
 
 
 def _lines(plan: ImportPlan) -> list[str]:
-    from lib.registry.differences import said, word
+    from lib.registry.differences import pair, word
 
     result = plan.result
     counts = {"added": result.added, "updated": result.updated, "unchanged": result.unchanged, "providers": result.providers}
     lines = [", ".join(f"{name}: {len(keys)}" for name, keys in counts.items())]
     lines += [f"+ {item.key}" for item in plan.items if item.there is None]
-    return lines + [plain(f"~ {e.key}, {word(e.field)}: {said(e.field, e.before)} → {said(e.field, e.after)}") for e in plan.edits]
+    return lines + [plain(f"~ {e.key}, {word(e.field)}: {' → '.join(pair(e.field, e.before, e.after))}") for e in plan.edits]

@@ -53,9 +53,26 @@ def said(field: str, value: Any) -> str:
     return str(value)
 
 
+def pair(field: str, before: Any, after: Any) -> tuple[str, str]:
+    """Return both sides of a difference; of two prices only the rates that differ.
+
+    >>> pair("hidden", False, True)
+    ('shown', 'hidden')
+    """
+    if not (isinstance(before, Price) and isinstance(after, Price)):
+        return said(field, before), said(field, after)
+    old, new = _rates(before), _rates(after)
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    sides = [", ".join(f"{name} {rates[name]}" for name in names if name in rates) for rates in (old, new)]
+    return sides[0] or _NONE, sides[1] or _NONE
+
+
 def _price(price: Price) -> str:
-    parts = [f"{name.replace('_', ' ')} {rate:f}" for name, rate in price.items() if rate is not None]
-    if price.tiers:
-        parts.append(f"{len(price.tiers)} tier{'s' if len(price.tiers) > 1 else ''}")
-    parts += [f"{unit} {rate:f}" for unit, rate in price.extra_rates.items()]
-    return ", ".join(parts) or "unpriced"
+    return ", ".join(f"{name} {rate}" for name, rate in _rates(price).items()) or "unpriced"
+
+
+def _rates(price: Price) -> dict[str, str]:
+    rates = {name.replace("_", " "): f"{rate:f}" for name, rate in price.items() if rate is not None}
+    for tier in price.tiers:
+        rates |= {f"{name.replace('_', ' ')} above {tier.above:,}": f"{rate:f}" for name, rate in tier.rates.items() if rate is not None}
+    return rates | {unit.replace("_", " "): f"{rate:f}" for unit, rate in price.extra_rates.items()}

@@ -10,7 +10,7 @@ import streamlit as st
 
 from lib.errors import ModeldeckError
 from lib.registry import ImportPlan, ImportRefused, ImportUndo, Problem
-from lib.registry.differences import said, word
+from lib.registry.differences import pair, word
 from lib.registry.transfer import read
 from lib.registry.transfer_csv import to_csv
 from lib.ui import format as fmt
@@ -136,10 +136,9 @@ def _difference(plan: ImportPlan) -> None:
     if result.providers:
         st.caption("Providers: " + fmt.literal(", ".join(result.providers)))
     rows: list[dict[str, Any]] = [{"Model": item.name, "What": "added", "Before": "", "After": item.provider or "provider"} for item in new]
-    rows += [
-        {"Model": edit.name, "What": word(edit.field), "Before": said(edit.field, edit.before), "After": said(edit.field, edit.after)}
-        for edit in plan.edits
-    ]
+    for edit in plan.edits:
+        before, after = pair(edit.field, edit.before, edit.after)
+        rows.append({"Model": edit.name, "What": word(edit.field), "Before": before, "After": after})
     st.dataframe(pd.DataFrame(rows[:_MOST_ROWS]), hide_index=True, alt="What the import changes, before and after")
     _rest(len(rows))
 

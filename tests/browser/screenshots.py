@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,12 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pydantic import SecretStr
 
 from lib.access import LOCAL_ADMIN, Accounts, People, Role
+from lib.registry import DraftModel
+from lib.services import open_services
+from lib.services.model_desk import ModelDesk
 from lib.services.price_desk import PriceDesk
+from lib.services.profile import ProfileDesk
+from lib.settings import load_settings
 from lib.store.base import Actor
 from lib.store.engine import open_engine
 from lib.store.sql import utc_now
@@ -106,10 +112,12 @@ def _pages(browser: Browser, server: Server) -> None:
                     if title != "Playground":  # drawn while it is talked to
                         on.visit(tab, server, title, RANGE if title in shell.SHARED_FILTERS else "")
                         _shoot(tab, f"{title.lower()}-{size}-{scheme}")
+                on.visit(tab, server, "Models", "?view=Cards")
+                _shoot(tab, f"models-cards-{size}-{scheme}")
 
 
 def _team(browser: Browser) -> None:
-    """Draw what only a team has: the sign-in, and the page of its people."""
+    """Draw what only a team has: the sign-in, the page of its people, and a person's own."""
     with running_postgres() as postgres, tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder:
         url = postgres.url(postgres.create_ready())
         engine = open_engine(SecretStr(url.replace("postgresql://", "postgresql+psycopg://")))
@@ -117,7 +125,9 @@ def _team(browser: Browser) -> None:
         for email, role in TEAM.items():
             token = people.invite(email, role, Actor("Setup", None, "cli")).token
             if role is not Role.MEMBER:
-                accounts.join(token, PASSWORD, email.partition("@")[0].capitalize())
+                joined = accounts.join(token, PASSWORD, email.partition("@")[0].capitalize())
+                if role is Role.ADMIN:
+                    _own_things(url, joined)
         engine.dispose()
         with serve(Path(folder), DATABASE_URL=url, ENCRYPTION_KEY="made-up-key-for-screenshots") as server:
             for size in SIZES:
@@ -131,6 +141,31 @@ def _team(browser: Browser) -> None:
                         tab.get_by_role("button", name="Sign in").click()
                         expect(on.heading(tab, "People")).to_be_visible()
                         _shoot(tab, f"people-{size}-{scheme}")
+                        tab.goto(f"{server.url}/profile")
+                        expect(tab.get_by_text("Mistral on my box")).to_be_visible()
+                        _shoot(tab, f"profile-{size}-{scheme}")
+
+
+def _own_things(url: str, token: str) -> None:
+    """Give somebody keys and models of their own."""
+    given = {"DATABASE_URL": url, "ENCRYPTION_KEY": "made-up-key-for-screenshots"}
+    services = open_services(load_settings(given, ROOT / "no-such-folder"), origin="cli")
+    try:
+        person = services.principal(token)
+        assert person is not None
+        profile, desk = ProfileDesk(services, person), ModelDesk(services, person, own=True)
+        profile.set_key(profile.registry.provider("anthropic"), "sk-ant-made-up-0123456789abcdef-4f2a", tested=True)
+        box = DraftModel("box", "openai-compatible", "mistral-7b-instruct", {"display_name": "Mistral on my box", "is_active": True})
+        mine = desk.add(replace(box, provider_name="My box", base_url="https://box.example.com/v1"), "sk-box-made-up-0123456789ab-77c1")
+        profile.registry.set_default(mine.id)
+        openai = profile.registry.provider("openai")
+        desk.add(
+            DraftModel(
+                "", "openai", "ft:gpt-4o-mini:support::a1", {"display_name": "Support fine-tune", "is_active": True}, provider=openai
+            )
+        )
+    finally:
+        services.close()
 
 
 def _setup(browser: Browser) -> None:

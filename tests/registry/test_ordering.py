@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy.engine import Engine
 
 from lib.errors import StaleVersion
+from lib.registry import ordering
 from lib.registry.ordering import plan_order
 from tests.registry.conftest import House
 from tests.ui.made import model
@@ -71,3 +73,7 @@ def test_it_is_written_undone_and_refused_when_somebody_was_faster(database_engi
     with pytest.raises(StaleVersion):
         registry.apply(plan)
     assert [one.model_key for one in registry.models()] == keys
+
+
+def test_the_examples_hold() -> None:
+    assert doctest.testmod(ordering).failed == 0
