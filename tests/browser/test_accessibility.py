@@ -194,6 +194,12 @@ def test_axe_finds_nothing_serious_where_a_team_signs_in(
                     tab.get_by_role("button", name="Sign in").click()
                     expect(on.heading(tab, "People")).to_be_visible()
                     complaints += ours(f"People, {where}", found(tab))
+                    tab.goto(f"{team.url}/profile")
+                    expect(on.heading(tab, "Profile")).to_be_visible()
+                    complaints += ours(f"Profile, {where}", found(tab))
+                    tab.get_by_role("button", name="Add model").click()
+                    expect(tab.get_by_role("dialog")).to_be_visible()
+                    complaints += ours(f"Add a model of your own, {where}", found(tab))
     finally:
         engine.dispose()
         postgres_server.drop(name)
