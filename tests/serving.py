@@ -40,9 +40,16 @@ def free_port() -> int:
 
 
 def clean_environ(data_dir: Path, **settings: str) -> dict[str, str]:
-    """Return an environment in which only these settings are given, whatever the machine's own has."""
+    """Return an environment in which only these settings are given, whatever the machine's own has.
+
+    Made-up keys make providers look connected: nobody asks them by itself for their models.
+    """
     kept = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
-    return {name: os.environ[name] for name in kept if name in os.environ} | {"MODELDECK_DATA_DIR": str(data_dir)} | settings
+    return (
+        {name: os.environ[name] for name in kept if name in os.environ}
+        | {"MODELDECK_DATA_DIR": str(data_dir), "REFRESH_MODELS": "off"}
+        | settings
+    )
 
 
 @contextmanager

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
-from playwright.sync_api import Page, expect
+import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from lib.access import LOCAL_ADMIN
 from tests.browser import driving as on
+from tests.browser.conftest import TIMEOUT
+from tests.browser.test_accessibility import axe, found, ours
 from tests.replay import ReplayServer, Reply
 from tests.serving import serve
 
@@ -59,3 +63,27 @@ def test_from_asking_to_the_new_models(tab: Page, tmp_path: Path) -> None:
         expect(dialog).to_be_hidden()
         expect(on.card(tab, "groq")).to_contain_text("Found 1 new; not applied yet.")
         assert KEY not in tab.content() + server.log
+
+
+@pytest.mark.parametrize(("size", "scheme"), [((1440, 1000), "light"), ((390, 844), "dark")])
+def test_the_drawer_can_be_read_by_everybody_and_fits(
+    browser: Browser, tmp_path: Path, size: tuple[int, int], scheme: Literal["light", "dark"]
+) -> None:
+    axe()
+    with ReplayServer(says(*(f"model-{n}" for n in range(20)), "whisper-1")) as groq, serve(tmp_path) as server:
+        with on.services(tmp_path) as services:
+            provider = services.registry(LOCAL_ADMIN).set_provider("groq", base_url=groq.base_url)
+            services.set_key(LOCAL_ADMIN, provider, KEY)
+        context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
+        context.set_default_timeout(TIMEOUT)
+        tab = context.new_page()
+        on.visit(tab, server, "Providers")
+        tab.get_by_role("button", name="Refresh models").click()
+        dialog = tab.get_by_role("dialog")
+        expect(dialog.get_by_role("button", name="Apply 21 changes")).to_be_visible()
+        assert not ours("Refresh models", found(tab))
+        assert tab.evaluate("() => document.documentElement.scrollWidth <= window.innerWidth")
+        dialog.get_by_role("button", name="Apply 21 changes").click()
+        expect(dialog.get_by_role("link", name="See the new models")).to_be_visible()
+        assert not ours("Refreshed", found(tab))
+        context.close()
