@@ -6,7 +6,9 @@ import json
 
 from streamlit.testing.v1 import AppTest
 
+from lib.access import LOCAL_ADMIN
 from lib.registry.transfer_csv import to_csv
+from lib.services.audit_desk import AuditDesk
 from tests.pages.deck import Deck, button, clean, press
 
 
@@ -68,6 +70,22 @@ def test_an_import_shows_the_difference_writes_it_and_takes_it_back(deck: Deck) 
     after = deck.admin.export()
     assert (after["models"], after["providers"]) == (before["models"], before["providers"])
     assert "Imported:" not in clean(at)
+
+
+def test_an_import_is_one_change_of_the_audit_log_and_is_taken_back_from_there_too(deck: Deck) -> None:
+    before = deck.admin.export()
+    table = edited(deck) + b"far,Far,lab\r\n"
+    header, _, rest = table.partition(b"\r\n")
+    kind = header.split(b",").index(b"provider_kind")
+    rest = rest.replace(b"far,Far,lab", b"far,Far,lab" + b"," * (kind - 2) + b"vllm")
+    press(upload(importing(), header + b"\r\n" + rest), "Import 3 models")
+    assert deck.admin.get("far").provider.slug == "lab"
+    desk = AuditDesk(deck.services, LOCAL_ADMIN)
+    change = desk.changes()[0][0]
+    assert change.count == 4, "a provider, two new models and a changed one"
+    desk.undo(desk.plan(change.id))
+    after = deck.admin.export()
+    assert (after["models"], after["providers"]) == (before["models"], before["providers"])
 
 
 def test_every_mistake_of_a_file_is_listed_by_row_and_nothing_can_be_applied(deck: Deck) -> None:
