@@ -25,7 +25,7 @@ from lib.services.services import Services
 from lib.store import runs
 from lib.store.base import Actor, Change, Update
 from lib.store.faults import store_faults
-from lib.usage.backfill import Filled, fill_in, first_unpriced
+from lib.usage.backfill import Filled, Progress, fill_in, first_unpriced, unseen
 
 _MODELS = "llm_models"
 _CHANGED = "The price of {name} is no longer what this page showed. Look at it again, then decide."
@@ -133,7 +133,7 @@ class PriceDesk:
         )
         return taken.models
 
-    def set_price(self, model_id: int, price: Price, *, past: bool = False) -> Filled | None:
+    def set_price(self, model_id: int, price: Price, *, past: bool = False, progress: Progress = unseen) -> Filled | None:
         """Set a model's price from now on; with ``past`` also from its first unpriced call on, and price those calls.
 
         A call that has a cost keeps it. Returns what was priced, None without ``past``.
@@ -149,15 +149,15 @@ class PriceDesk:
             dates.append(now)
         if dates:
             self.services.store(self.principal).apply([adding(model_id, price, date, self.principal.name) for date in dates])
-        return self.price_past(model_id) if past else None
+        return self.price_past(model_id, progress) if past else None
 
-    def price_past(self, model_id: int) -> Filled:
+    def price_past(self, model_id: int, progress: Progress = unseen) -> Filled:
         """Give a model's unpriced calls the cost they have at the prices in force when they were made."""
         require(self.principal, Role.ADMIN)
         services = self.services
         key = services.registry(self.principal).get(model_id).model_key
         actor = Actor(self.principal.name, self.principal.user_id or None, services.origin)
-        return fill_in(services.engine, model_id, key, actor, services.clock)
+        return fill_in(services.engine, model_id, key, actor, services.clock, progress)
 
     @property
     def _reader(self) -> Engine:

@@ -137,8 +137,12 @@ def _by_hand(desk: PriceDesk, row: Unpriced, *, past: bool, first: bool) -> str 
 
 
 def _save(desk: PriceDesk, model_id: int, price: Price, *, past: bool) -> str | None:
+    far = st.empty()
     try:
-        filled = desk.set_price(model_id, price, past=past)
+        with st.spinner("Pricing…"):
+            filled = desk.set_price(
+                model_id, price, past=past, progress=lambda done: far.caption(f"{done:,} calls so far. Leaving keeps them.")
+            )
     except ModeldeckError as error:
         st.error(fmt.literal(str(error)), icon=":material/error:")
         return None

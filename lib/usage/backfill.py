@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,10 +24,13 @@ from lib.store.usage_tables import WITHOUT_COST, llm_usage_log
 
 ACTION = "llm_usage_log.price"
 """What the audit log calls it."""
-BATCH = 500
-"""Calls priced in one transaction; who is interrupted keeps what was done, and goes on by asking again."""
+BATCH = 200
+"""Calls priced in one transaction, a quarter of a second; who is interrupted keeps what was done, and goes on by asking again."""
 
-Progress = Callable[[int], None]
+PAUSE_S = 0.05
+"""Seconds between two of them: SQLite lets nobody else write meanwhile, and those who wait look again only now and then."""
+
+Progress = Callable[[int], object]
 """Called with how many calls were looked at so far."""
 
 
@@ -44,6 +48,10 @@ _UNPRICED = sa.and_(sa.true(), sa.text(WITHOUT_COST))
 _FILL = sa.update(llm_usage_log).where(_log.id == sa.bindparam("row_id"), _log.cost_nano_usd.is_(None))
 
 
+def unseen(done: int) -> None:
+    """Tell nobody how far it is."""
+
+
 def first_unpriced(engine: Engine, model_id: int, model_key: str) -> datetime | None:
     """Return when the earliest call of a model was made whose tokens are known and whose cost is not; None when there is none."""
     query = sa.select(_log.started_at).where(*calls_of(model_id, model_key), _UNPRICED).order_by(_log.started_at).limit(1)
@@ -52,7 +60,13 @@ def first_unpriced(engine: Engine, model_id: int, model_key: str) -> datetime | 
 
 
 def fill_in(
-    engine: Engine, model_id: int, model_key: str, actor: Actor, clock: Callable[[], datetime], progress: Progress = lambda done: None
+    engine: Engine,
+    model_id: int,
+    model_key: str,
+    actor: Actor,
+    clock: Callable[[], datetime],
+    progress: Progress = unseen,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> Filled:
     """Give a model's unpriced calls the cost they have at the price in force when each was made.
 
@@ -77,6 +91,7 @@ def fill_in(
                 return Filled(calls, cost_nano, left)
             after = (waiting[-1].started_at, waiting[-1].id)
             progress(calls + left)
+            sleep(PAUSE_S)
 
 
 def _batch(connection: Connection, model_id: int, model_key: str, after: tuple[datetime, int] | None) -> list[Counted]:

@@ -37,6 +37,7 @@ class Books:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.slept: list[float] = []
         self.store = SqlStore(engine, ACTOR, clock=lambda: NOW)
         owner = self.store.insert("llm_providers", [{"slug": "p", "kind": "openai", "display_name": "P"}])[0]["id"]
         row = {"model_key": "m", "upstream_id": "m", "display_name": "M", "provider_id": owner}
@@ -53,7 +54,7 @@ class Books:
             ledger.close(opened, Outcome("ok", usage))
 
     def fill(self, **more: Any) -> backfill.Filled:
-        return fill_in(self.engine, self.model_id, "m", ACTOR, lambda: NOW, **more)
+        return fill_in(self.engine, self.model_id, "m", ACTOR, lambda: NOW, sleep=self.slept.append, **more)
 
     def rows(self) -> list[dict[str, Any]]:
         with self.engine.connect() as connection:
@@ -132,6 +133,7 @@ def test_who_is_interrupted_keeps_what_was_done_and_goes_on_by_asking_again(book
     looked: list[int] = []
     assert books.fill(progress=looked.append).calls == 5
     assert looked == [3]
+    assert books.slept == [backfill.PAUSE_S], "others get their turn to write"
     assert all(row["cost_nano_usd"] == cost(CHEAP, Usage(row["input_tokens"], row["output_tokens"])) for row in books.rows())
     assert [entry["after"]["calls"] for entry in books.entries()] == [3, 3, 2]
     assert sum(int(entry["after"]["cost_nano_usd"]) for entry in books.entries()) == counted(books.engine, "cost_nano_usd")[0]
