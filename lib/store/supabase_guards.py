@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from lib.store import supabase_sql
+from lib.store import supabase_checks, supabase_sql
 from lib.store.supabase_policies import ACCESS, EXPOSED, PRIVATE_TABLES, SERVICE_VERBS
 from lib.store.triggers_postgres import views
 
@@ -35,7 +35,7 @@ def remove(connection: Connection) -> None:
 
 
 def problems(connection: Connection) -> list[tuple[str, str, str]]:
-    """Return (kind, name, state) for each table that stands open and each policy or trigger that is missing or switched off."""
+    """Return (kind, name, state) for each table that stands open, and each policy, function or trigger that is not as it should be."""
     found = []
     for schema, name, secured, granted in connection.execute(_TABLES, {"exposed": list(EXPOSED), "private": list(PRIVATE_TABLES)}):
         table = name if schema == "public" else f"{schema}.{name}"
@@ -46,12 +46,7 @@ def problems(connection: Connection) -> list[tuple[str, str, str]]:
     there = {(table, policy) for table, policy in connection.execute(_POLICIES)}
     for name, access in ACCESS.items():
         found.extend(("policy", f"{_POLICY}{verb} of {name}", "missing") for verb in access.verbs if (name, _POLICY + verb) not in there)
-    enabled = {name: state for name, state in connection.execute(_ENABLED)}
-    for trigger in _TRIGGERS:
-        name = trigger.split()[4]
-        if enabled.get(name) not in ("O", "A"):
-            found.append(("trigger", name, "switched off" if name in enabled else "missing"))
-    return found
+    return found + supabase_checks.problems(connection, statements())
 
 
 _TABLES = sa.text("""
@@ -64,7 +59,6 @@ _TABLES = sa.text("""
       AND (n.nspname = 'public' AND c.relname = ANY (:exposed) OR n.nspname = 'private' AND c.relname = ANY (:private))
     ORDER BY 1, 2""")
 _POLICIES = sa.text("SELECT tablename, policyname FROM pg_policies WHERE schemaname = 'public'")
-_ENABLED = sa.text("SELECT tgname, tgenabled FROM pg_trigger WHERE NOT tgisinternal")
 
 
 def run(connection: Connection, texts: tuple[str, ...]) -> None:

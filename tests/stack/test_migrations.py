@@ -163,6 +163,12 @@ def test_the_server_finds_a_pushed_database_ready_and_in_order(ready: Engine) ->
     assert verify(ready).problems == ()
 
 
+def _changed(name: str, text: str, other: str, schema: str = "public") -> str:
+    """Return SQL that changes a function a little."""
+    return f"""DO $do$ BEGIN EXECUTE (SELECT replace(pg_get_functiondef(oid), $a${text}$a$, $a${other}$a$) FROM pg_proc
+      WHERE proname = '{name}' AND pronamespace = '{schema}'::regnamespace); END $do$"""
+
+
 @pytest.mark.parametrize(
     ("damage", "told"),
     [
@@ -170,11 +176,27 @@ def test_the_server_finds_a_pushed_database_ready_and_in_order(ready: Engine) ->
         ("GRANT SELECT ON profiles TO anon", "The table profiles is open to anon."),
         ("GRANT SELECT ON private.credentials TO authenticated", "The table private.credentials is open to authenticated."),
         ("DROP POLICY modeldeck_select ON votes", "The policy modeldeck_select of votes is missing."),
-        ("DROP TRIGGER guard_profile ON profiles", "The trigger guard_profile is missing."),
-        ("ALTER TABLE audit_log DISABLE TRIGGER guard_audit_log", "The trigger guard_audit_log is switched off."),
+        ("DROP TRIGGER guard_profile ON profiles", "The trigger guard_profile of profiles is missing."),
+        ("ALTER TABLE audit_log DISABLE TRIGGER guard_audit_log", "The trigger guard_audit_log of audit_log is switched off."),
+        ("ALTER TABLE llm_models DISABLE TRIGGER audit_change", "The trigger audit_change of llm_models is switched off."),
+        ("DROP TRIGGER count_version ON llm_models", "The trigger count_version of llm_models is missing."),
+        ("DROP FUNCTION read_rows(jsonb)", "The function public.read_rows is missing."),
+        (_changed("apply_changes", "'stale'", "'late'"), "The function public.apply_changes is not the one this version installs."),
+        ("ALTER FUNCTION apply_changes(jsonb) SECURITY DEFINER", "The function public.apply_changes is run with the rights of its owner."),
+        ("ALTER FUNCTION read_rows(jsonb) SECURITY DEFINER", "The function public.read_rows is run with the rights of its owner."),
+        ("ALTER FUNCTION read_rows(jsonb) RESET search_path", "The function public.read_rows is not the one this version installs."),
+        ("GRANT EXECUTE ON FUNCTION read_rows(jsonb) TO anon", "The function public.read_rows is open to anon."),
+        ("GRANT EXECUTE ON FUNCTION apply_changes(jsonb) TO public", "The function public.apply_changes is open to everybody."),
+        ("GRANT EXECUTE ON FUNCTION private.audit_change() TO service_role", "The function private.audit_change is open to service_role."),
+        (
+            "REVOKE EXECUTE ON FUNCTION apply_changes(jsonb) FROM authenticated",
+            "The function public.apply_changes is closed to authenticated.",
+        ),
+        (_changed("has_role", "AND is_active", "", "private"), "The function private.has_role is not the one this version installs."),
+        ("ALTER FUNCTION private.person() SECURITY INVOKER", "The function private.person is run with the rights of its caller."),
     ],
 )
-def test_db_verify_tells_what_stands_open(ready: Engine, damage: str, told: str) -> None:
+def test_db_verify_tells_what_stands_open_or_was_changed(ready: Engine, damage: str, told: str) -> None:
     with ready.connect() as connection:
         connection.exec_driver_sql(damage)
         assert problems(connection) == [told]
@@ -288,3 +310,16 @@ def test_analytics_reads_past_row_security_and_the_advisors_stay_content(platfor
 def problems_of(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         return problems(connection)
+
+
+def test_db_verify_tells_of_a_function_that_could_be_called_instead(ready: Engine) -> None:
+    with ready.connect() as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION read_rows(query text) RETURNS jsonb LANGUAGE sql SECURITY DEFINER AS $$ SELECT '[]'::jsonb $$"
+        )
+        assert set(problems(connection)) == {
+            "The function public.read_rows is not the one this version installs.",
+            "The function public.read_rows is run with the rights of its owner.",
+            "The function public.read_rows is open to everybody.",
+            "The function public.read_rows is closed to authenticated, service_role.",
+        }
