@@ -74,7 +74,7 @@ def _ask(page: Page, provider: Provider) -> None:
             st.error(f"The key was not saved. {fmt.literal(result.sentence)}", icon=":material/error:")
             return
         if settings != dict(provider.settings):
-            page.registry.set_provider(provider.slug, settings=settings)
+            page.registry.set_provider(provider, settings=settings)
         page.services.connect(page.principal, provider, key, base_url=url, tested=tested)
     except ModeldeckError as error:
         st.error(str(error), icon=":material/error:")

@@ -13,7 +13,7 @@ from lib.ui.context import Page
 from lib.ui.model_fields import Fields
 
 CONNECT = "provider-connect"
-"""The slug of the provider whose dialog opens with the next run, since it was just added."""
+"""The provider whose dialog opens with the next run, since it was just added."""
 
 
 def dialog(page: Page) -> None:
@@ -28,9 +28,9 @@ def dialog(page: Page) -> None:
 
 def draw_connecting(page: Page) -> None:
     """Open the dialog of a provider that was just added, if any."""
-    if slug := st.session_state.pop(CONNECT, None):
+    if added := st.session_state.pop(CONNECT, None):
         st.session_state.pop(keys.TESTED, None)
-        keys.connect(page, page.registry.provider(slug))
+        keys.connect(page, page.registry.provider(added))
 
 
 def form(page: Page) -> None:
@@ -60,13 +60,13 @@ def form(page: Page) -> None:
         fields.tell(problems)
         return
     try:
-        page.registry.add_provider(slug or "", name, display_name=display_name, base_url=base_url, settings=settings)
+        added = page.registry.add_provider(slug or "", name, display_name=display_name, base_url=base_url, settings=settings)
     except InvalidValue as error:
-        taken = any(p.slug == slug for p in page.registry.providers())
+        taken = any(p.slug == slug and p.owner_id is None for p in page.registry.providers())
         fields.tell({"slug": f"There is a provider named {slug} already."} if taken else {error.field or "slug": str(error)})
         return
     except ModeldeckError as error:
         st.error(fmt.literal(str(error)), icon=":material/error:")
         return
-    st.session_state[CONNECT] = slug
+    st.session_state[CONNECT] = added
     st.rerun()

@@ -98,7 +98,7 @@ def _offer_deletion(page: Page, provider: Provider) -> None:
     with st.popover("Delete", icon=":material/delete:", type="tertiary", key=f"delete-{provider.slug}"):
         st.write(f"{fmt.literal(provider.display_name)} has no models. Delete it, and its key with it?")
         if st.button("Delete provider", type="primary", key=f"delete-{provider.slug}-now"):
-            page.registry.delete_provider(provider.slug)
+            page.registry.delete_provider(provider)
             st.rerun()
 
 

@@ -14,8 +14,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     heading = st.container(horizontal=True, width="content")
 st.caption("Paste a provider's key on its card. Keys are tested with one small real call, stored encrypted, and never shown again.")
 
-providers = page.registry.providers()
-every_model = page.registry.models()
+providers = [provider for provider in page.registry.providers() if provider.owner_id is None]
+every_model = [model for model in page.registry.models() if not model.is_own]
 models = {provider.id: [m for m in every_model if m.provider.id == provider.id] for provider in providers}
 connected = [p for p in providers if is_connected(p, models[p.id])]
 others = [p for p in providers if p not in connected]

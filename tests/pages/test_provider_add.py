@@ -42,7 +42,7 @@ def test_an_azure_resource_is_added_with_its_version_and_asks_for_its_key_next(d
     assert (provider.kind, provider.display_name, provider.own_base_url) == ("azure", "Azure two", address)
     assert provider.settings == {"api_version": "2024-10-21"}
     assert provider.why_not == "Needs an Azure two key"
-    assert at.session_state[CONNECT] == "azure-two"
+    assert at.session_state[CONNECT].slug == "azure-two"
 
 
 WRONG = {

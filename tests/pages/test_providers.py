@@ -216,3 +216,15 @@ def test_a_gateway_asks_for_its_mission_and_calls_go_there(deck: Deck) -> None:
         assert at.session_state[TESTED][1].ok
         assert server.requests[-1].body["mission_id"] == 424
         assert server.requests[-1].headers["matcha-api-key"] == KEY
+
+
+def test_an_admins_own_providers_are_not_among_everyones_even_under_the_same_name(deck: Deck) -> None:
+    own = deck.admin.add_provider("groq", "groq", own=True, display_name="My own Groq", base_url="https://mine.example/v1")
+    deck.admin.add_model(own, "llama", own=True, is_active=True)
+    at = deck.open("providers")
+    assert "My own Groq" not in clean(at)
+    assert "https://mine.example" not in said(at, "groq")
+    everyones = next(p for p in deck.admin.providers() if p.slug == "groq" and p.owner_id is None)
+    deck.services.set_key(LOCAL_ADMIN, everyones, KEY)
+    assert "Key stored" in said(deck.open("providers"), "groq")
+    assert deck.admin.provider(own).key.source == "missing"
