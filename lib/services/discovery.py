@@ -101,16 +101,16 @@ class DiscoveryDesk:
         seen, taken = self._seen(listed), {model.model_key for model in models}
         looks = []
         for provider in chosen:
-            answer, run_id = answers[provider.id], run_ids.get(provider.id)
-            look = Look(provider.slug, provider.display_name, run_id=run_id)
-            if isinstance(answer, list):
+            answer, look = answers[provider.id], Look(provider.slug, provider.display_name, run_id=run_ids.get(provider.id))
+            try:
+                if isinstance(answer, Exception):
+                    raise answer
                 made = plan(provider, answer, theirs[provider.id], seen=seen, taken=taken, known=known)
                 taken |= {row.model_key for row in made.rows}
                 look = replace(look, plan=made)
-            elif provider.kind == "azure" and isinstance(answer, ProviderError) and answer.status in (400, 404, 405, 410):
-                look = replace(look, not_told=_NOT_TOLD)
-            else:
-                look = replace(look, error=self._explained(provider, answer))
+            except Exception as error:
+                untold = provider.kind == "azure" and isinstance(error, ProviderError) and error.status in (400, 404, 405, 410)
+                look = replace(look, not_told=_NOT_TOLD) if untold else replace(look, error=_explained(look.provider, error))
             self._note(look)
             looks.append(look)
         return looks
@@ -133,8 +133,8 @@ class DiscoveryDesk:
             return self._end(look, replace(result, held=made.doubt))
         try:
             written = self._write(made, rows)
-        except ModeldeckError as error:
-            return self._end(look, replace(result, error=f"Nothing was saved. {error}"))
+        except Exception as error:
+            return self._end(look, replace(result, error=f"Nothing was saved. {_explained(look.provider, error)}"))
         done = {action: sum(row.action == action for row in written) for action in made.counts}
         return self._end(look, replace(result, counts=done), written)
 
@@ -175,7 +175,11 @@ class DiscoveryDesk:
             return all_models(self.services.reach.provider(provider, key.api_key))
 
     def _known(self, wanted: Collection[str]) -> dict[str, price_catalogue.CataloguePrice]:
-        return dict(self.catalogue(sorted(wanted), self.services.clock())) if wanted else {}
+        try:
+            return dict(self.catalogue(sorted(wanted), self.services.clock())) if wanted else {}
+        except Exception as error:  # without prices the lists are still worth taking over; the next look adds them
+            get_logger("discovery").error("models.no_catalogue", exc_info=error)
+            return {}
 
     def _seen(self, provider_ids: Collection[int]) -> frozenset[int]:
         if not provider_ids:
@@ -196,12 +200,6 @@ class DiscoveryDesk:
             store.apply(wanted)
         return fitting
 
-    def _explained(self, provider: Provider, error: Exception) -> str:
-        if isinstance(error, ModeldeckError):
-            return redact(str(error))
-        get_logger("discovery").error("models.defect", provider=provider.slug, exc_info=error)
-        return f"Modeldeck failed ({type(error).__name__}); the log says more."
-
     def _begin(self, provider: Provider) -> int:
         return runs.start(self.services.engine, KIND, provider.slug, self.principal.name, self.services.clock())
 
@@ -215,10 +213,19 @@ class DiscoveryDesk:
         runs.finish(self.services.engine, look.run_id, status, {"sentence": sentence}, self.services.clock())
 
     def _end(self, look: Look, result: ProviderResult, written: Sequence[PlannedModel] = ()) -> ProviderResult:
-        status: RunStatus = "failed" if result.error else "held" if result.held else "ok"
-        summary = {"sentence": result.sentence, "listed": result.listed, **result.counts, "left_out": dict(result.left_out)}
+        passed_over = look.plan is not None and look.plan.rows and not written and not result.error
+        status: RunStatus = "failed" if result.error else "held" if passed_over else "ok"
+        sentence = found(look.plan) if look.plan and passed_over else result.sentence
+        summary = {"sentence": sentence, "listed": result.listed, **result.counts, "left_out": dict(result.left_out)}
         items = [Item(row.model_key, row.action, detail=detail(row)) for row in written]
         if look.run_id is not None:
             runs.finish(self.services.engine, look.run_id, status, summary, self.services.clock(), items)
         get_logger("discovery").info("models.refreshed", provider=look.provider, status=status, result=result.sentence)
         return result
+
+
+def _explained(slug: str, error: Exception) -> str:
+    if isinstance(error, ModeldeckError):
+        return redact(str(error))
+    get_logger("discovery").error("models.defect", provider=slug, exc_info=error)
+    return f"Modeldeck failed ({type(error).__name__}); the log says more."

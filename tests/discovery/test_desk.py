@@ -229,3 +229,23 @@ def test_a_list_is_asked_for_under_the_same_guard_as_calls(services: Services) -
     registry(services).add_provider("hidden", "openai-compatible", base_url="http://[::ffff:169.254.169.254]/v1")
     looks = desk(services, patience_s=5.0).look_all(["metadata", "hidden"])
     assert all(look.error and "a cloud's own service" in look.error for look in looks), [look.error for look in looks]
+
+
+def test_without_the_catalogue_models_come_unpriced_and_the_next_look_prices_them(services: Services) -> None:
+    def broken(*_: Any) -> dict[str, Any]:
+        raise OSError("no process to be had")
+
+    with ReplayServer(says("gpt-4o-2024-11-20")) as server:
+        registry(services).set_provider("openai", base_url=server.base_url)
+        services.set_key(LOCAL_ADMIN, registry(services).provider("openai"), KEY)
+        assert desk(services, catalogue=broken).refresh(["openai"]).added == 1
+        assert registry(services).get("gpt-4o-2024-11-20").price is None
+        assert desk(services).refresh(["openai"]).results[0].counts["changed"] == 1
+    assert registry(services).get("gpt-4o-2024-11-20").price is not None
+
+
+def test_what_was_found_and_not_chosen_still_waits(services: Services) -> None:
+    add(services, "ours", "http://127.0.0.1:9/v1")
+    refresh(services, "ours", says("a", "b"), chosen=set())
+    run = desk(services).last_runs()["ours"]
+    assert (run.status, run.sentence) == ("held", "Found 2 new; not applied yet.")
