@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 
 from lib.cli.access import access
+from lib.cli.audit import audit
 from lib.cli.chat import chat
 from lib.cli.db import db
 from lib.cli.hints import hints
@@ -25,7 +26,7 @@ def cli() -> None:
     """Modeldeck: models, keys, calls and their cost. Exit codes: 0, 1 for a failure, 2 for wrong usage or configuration."""
 
 
-for _command in (db, models, chat, usage, hints, keys, access, sample):
+for _command in (db, models, chat, usage, hints, keys, access, sample, audit):
     cli.add_command(_command)
 
 

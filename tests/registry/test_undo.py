@@ -75,27 +75,42 @@ def state(house: House) -> Any:
     return exported, ids, {p.slug: p.id for p in house.registry().providers()}
 
 
-CHANGES: dict[str, Callable[[Registry], Any]] = {
+def choose_twice(registry: Registry) -> None:
+    registry.set_default(registry.get("demo-chat").id)
+    registry.set_default(registry.get("demo-reasoner").id)
+
+
+def choose_and_clear(registry: Registry) -> None:
+    registry.set_default(registry.get("demo-chat").id)
+    registry.set_default(None)
+
+
+def delete_a_fallback(registry: Registry) -> None:
+    registry.update_model(registry.get("gpt-4o").id, fallbacks=["gpt-4o-mini"])
+    registry.delete_model(registry.get("gpt-4o-mini").id)
+
+
+def add_and_delete_a_provider(registry: Registry) -> None:
+    registry.add_provider("house", "openai-compatible", base_url="http://127.0.0.1:9/v1")
+    registry.delete_provider("house")
+
+
+EDIT: dict[str, Any] = {"display_name": "Mine", "context_window": 5, "fallbacks": ["demo-chat"], "defaults": {"top_p": 0.5}}
+BULK = BulkChange(is_active=True, hidden=True, first_place=7, price_factor=Decimal("1.1"))
+CHANGES: dict[str, Callable[[Registry], object]] = {
     "switch": lambda r: r.set_active([r.get("gpt-4o").id, r.get("gpt-4.1").id], True),
-    "edit": lambda r: r.update_model(
-        r.get("gpt-4o").id, display_name="Mine", context_window=5, fallbacks=["demo-chat"], defaults={"top_p": 0.5}
-    ),
-    "default": lambda r: (r.set_default(r.get("demo-chat").id), r.set_default(r.get("demo-reasoner").id)),
-    "no default": lambda r: (r.set_default(r.get("demo-chat").id), r.set_default(None)),
+    "edit": lambda r: r.update_model(r.get("gpt-4o").id, **EDIT),
+    "default": choose_twice,
+    "no default": choose_and_clear,
     "order": lambda r: r.reorder([r.get("demo-chat").id, r.get("gpt-4o").id, r.get("gpt-4.1").id]),
     "price": lambda r: r.set_price(r.get("gpt-4o").id, Price(input=Decimal("2.5"), output=Decimal("0.10"))),
     "first price": lambda r: r.set_price(r.get("vllm-custom").id, Price(input=Decimal(1))),
     "add": lambda r: r.add_model("openai", "brand-new", model_key="brand-new"),
-    "delete": lambda r: (r.update_model(r.get("gpt-4o").id, fallbacks=["gpt-4o-mini"]), r.delete_model(r.get("gpt-4o-mini").id)),
+    "delete": delete_a_fallback,
     "add provider": lambda r: r.add_provider("house", "openai-compatible", base_url="http://127.0.0.1:9/v1"),
-    "delete provider": lambda r: (
-        r.add_provider("house", "openai-compatible", base_url="http://127.0.0.1:9/v1"),
-        r.delete_provider("house"),
-    ),
+    "delete provider": add_and_delete_a_provider,
     "provider": lambda r: r.set_provider("openai", display_name="Ours", base_url="http://127.0.0.1:9/v1", is_active=False),
-    "bulk": lambda r: r.apply(
-        r.plan([m.id for m in r.models()], BulkChange(is_active=True, hidden=True, first_place=7, price_factor=Decimal("1.1")))
-    ),
+    "bulk": lambda r: r.apply(r.plan([m.id for m in r.models()], BULK)),
 }
 
 
