@@ -365,6 +365,10 @@ def test_a_model_of_ones_own_at_everyones_provider_goes_with_ones_own_key_or_its
         assert sink.requests[-1].headers["authorization"] == f"Bearer {key}"
         assert team.log()[-1]["key_scope"] in (scope, "model" if scope == "own" else scope)
         assert team.log()[-1]["provider"] == slug and team.log()[-1]["model_key"] == f"~own-{model.id}"
+    copy = team.registry(team.ada).duplicate_model(only.id)
+    assert copy.key is not None and team.registry(team.ada).set_active([copy.id], True) == 1
+    say(team, team.ada, copy.id)
+    assert sink.requests[-1].headers["authorization"] == f"Bearer {BOBS}"
     team.desk(team.ada).set_model_key(only, "")
     say(team, team.ada, only.id)
     assert sink.requests[-1].headers["authorization"] == f"Bearer {ADAS}"

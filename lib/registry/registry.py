@@ -132,9 +132,13 @@ class Registry(Reader):
         return self.get(model_id)
 
     def duplicate_model(self, model_id: int) -> Model:
-        """Add a copy of a model, switched off, right behind it, with its prices from now on, and return it."""
+        """Add a copy of a model, switched off, right behind it, with its prices from now on and its own key, and return it."""
         self._present([model_id])
-        return self.get(lifecycle.duplicate(self._store, model_id, self._clock(), self._principal.name))
+        model = self.get(model_id)
+        copy_id = lifecycle.duplicate(self._store, model_id, self._clock(), self._principal.name)
+        if model.key is not None and model.key.ready and (key := self._keys.resolve(model.provider, model).api_key) is not None:
+            self._keys.set_key(model.provider, key.get_secret_value(), self._actor(), holder=Holder("model", model.owner_id, copy_id))
+        return self.get(copy_id)
 
     def dependents(self, model_id: int) -> Dependents:
         """Return what refers to a model, to be named before it is deleted."""

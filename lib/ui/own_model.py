@@ -49,10 +49,12 @@ def form(page: Page, desk: ProfileDesk, model: Model) -> None:
             help="Stored encrypted when you save. It is never shown again, only its first and last characters.",
         )
         fields.beside("api_key")
-        with st.expander("Limits, capabilities and price"):
+        with st.expander("Limits, capabilities, price and fallbacks"):
             values["capabilities"] = model_fields.capabilities(fields, has=sorted(model.capabilities), key=key)
             values |= model_fields.limits(fields, context_window=model.context_window, max_output_tokens=model.max_output_tokens, key=key)
             rates = model_fields.rates(fields, key=key, placeholder="As it is")
+            others = page.registry.usable()
+            values["fallbacks"] = model_fields.fallbacks(fields, models=others, chosen=model.fallbacks, but=model.model_key, key=key)
         with st.container(horizontal=True):
             tested = st.form_submit_button("Test connection", icon=":material/bolt:")
             saved = st.form_submit_button("Save", type="primary", icon=":material/check:")
