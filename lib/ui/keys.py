@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -13,6 +13,8 @@ from lib.money import format_usd
 from lib.providers.catalog import KINDS
 from lib.registry import Provider
 from lib.services import TestResult
+from lib.services.discovery import can_be_asked
+from lib.ui import discovery_view
 from lib.ui import format as fmt
 from lib.ui.context import Page
 
@@ -114,6 +116,10 @@ def _switch_on(page: Page, provider: Provider, result: TestResult | None) -> Non
     with st.container(horizontal=True):
         if models and st.button("Switch on", type="primary", disabled=not chosen, icon=":material/toggle_on:"):
             page.registry.set_active(chosen, True)
+            _close()
+        style: Literal["tertiary", "primary"] = "tertiary" if models else "primary"
+        if can_be_asked(provider) and st.button("See what it offers", type=style, icon=":material/sync:"):
+            discovery_view.open_for([provider.slug])
             _close()
         if st.button("Done", type="tertiary"):
             _close()

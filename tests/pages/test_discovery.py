@@ -11,8 +11,9 @@ from lib.access import LOCAL_ADMIN
 from lib.services.discovery import DiscoveryDesk
 from lib.store import runs
 from lib.ui.discovery_view import ago
+from lib.ui.keys import TESTED
 from tests.pages.deck import Deck, button, choose, clean, press
-from tests.pages.test_providers import said
+from tests.pages.test_providers import dialog, said
 from tests.replay import ReplayServer, Reply
 
 
@@ -161,3 +162,18 @@ def test_a_refresh_whose_process_died_is_not_said_to_run_for_ever(deck: Deck) ->
         assert "Being asked for its models now" in said(deck.open("providers"), "groq")
         runs.start(deck.services.engine, "models", "groq", "Ada", deck.services.clock() - timedelta(minutes=20))
         assert "Models asked for 20 min ago, without an end" in said(deck.open("providers"), "groq")
+
+
+def test_right_after_its_key_is_stored_a_provider_can_be_asked_what_it_offers(deck: Deck) -> None:
+    with ReplayServer(says("a")) as server:
+        connect(deck, "groq", server)
+        provider = deck.admin.provider("groq")
+        at = dialog("groq")
+        at.session_state[TESTED] = (provider.id, None)
+        at.run()
+        press(at, "See what it offers")
+        assert at.session_state["discovery-open"] == ["groq"]
+        page = deck.open("providers")
+        page.session_state["discovery-open"] = ["groq"]
+        page.run()
+        assert "1 new, 1 gone of 1 listed" in clean(page)
