@@ -58,6 +58,7 @@ def test_every_page_can_be_walked_to_from_every_other_in_one_session(filled: Dec
     [
         ("models", "This needs an admin account; you are signed in as Mia (member)."),
         ("providers", "This needs an admin account; you are signed in as Mia (member)."),
+        ("prices", "This needs an admin account; you are signed in as Mia (member)."),
     ],
 )
 def test_without_the_role_there_is_the_sentence_and_nothing_of_the_page(
