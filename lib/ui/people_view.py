@@ -68,7 +68,7 @@ def subscription(person: Person, now: datetime) -> str:
     return "–"
 
 
-@st.dialog("Invite somebody")
+@st.dialog("Invite somebody", on_dismiss="rerun")
 def invite(page: Page, people: People) -> None:
     """Ask for an address and a role; show the link to hand over, or say that a mail is on its way."""
     with st.form("people-invite-form", border=False):

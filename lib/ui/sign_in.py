@@ -68,7 +68,8 @@ def draw() -> None:
 def _draw_other_ways(providers: tuple[str, ...]) -> None:
     """Draw what Supabase lets people do instead of typing a password."""
     _draw_links({name: _label(name) for name in providers})
-    with st.expander("Sign in by a mailed link", icon=":material/mail:"):
+    confirmed = PROBLEMS.get(str(st.query_params.get(PROBLEM, ""))) == CONFIRMED
+    with st.expander("Sign in by a mailed link", icon=":material/mail:", expanded=confirmed):
         _form(
             "link",
             f"""<label>Your e-mail address<input name="email" type="email" autocomplete="username" required></label>
