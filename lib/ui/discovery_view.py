@@ -21,6 +21,7 @@ from lib.services.discovery_results import Look, ProviderResult, Refreshed, coun
 from lib.store.runs import Run
 from lib.ui import format as fmt
 from lib.ui.context import Page
+from lib.ui.csv_export import safe
 
 _OPEN, _STATE = "discovery-open", "discovery"
 _WHAT = {"added": "New", "changed": "Changed", "back": "Back", "gone": "Gone"}
@@ -221,7 +222,7 @@ def _row(row: PlannedModel) -> dict[str, Any]:
         difference = "Not listed" if row.sure else "On, but never listed here: choose it only if it is gone"
     if row.action == "back":
         difference = f"Listed again{': ' + difference if difference else ''}"
-    return {"What": [_WHAT[row.action]], "Model": row.name, "Difference": difference, "Price": words.price(row)}
+    return {"What": [_WHAT[row.action]], "Model": safe(row.name), "Difference": safe(difference), "Price": words.price(row)}
 
 
 def _unanswered(looks: Sequence[Look]) -> None:

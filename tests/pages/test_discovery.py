@@ -177,3 +177,12 @@ def test_right_after_its_key_is_stored_a_provider_can_be_asked_what_it_offers(de
         page.session_state["discovery-open"] = ["groq"]
         page.run()
         assert "1 new, 1 gone of 1 listed" in clean(page)
+
+
+def test_names_from_outside_are_neither_markup_nor_formulas(deck: Deck) -> None:
+    rows = [{"id": "a", "name": "=HYPERLINK(1)"}, {"id": "b", "name": "![x](https://evil.example/p.png)"}]
+    with ReplayServer(Reply(json.dumps({"data": rows}).encode())) as server:
+        connect(deck, "groq", server)
+        at = drawer("groq")
+        assert {row[1] for row in table(at, "groq") if row[0] == "New"} == {"'=HYPERLINK(1)", "![x](https://evil.example/p.png)"}
+    assert not any("evil.example" in m.value for m in at.markdown)
