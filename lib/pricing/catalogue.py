@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -54,6 +54,13 @@ class CataloguePrice:
     upcoming: tuple[Price, ...] = ()
     context_window: int | None = None
     hourly: bool = False
+
+    def at(self, moment: datetime) -> CataloguePrice:
+        """Return the same as of a later moment: an announced price whose day has come is the price then."""
+        due = [price for price in self.upcoming if price.valid_from is not None and price.valid_from <= moment]
+        if not due:
+            return self
+        return replace(self, price=replace(due[-1], valid_from=None), upcoming=self.upcoming[len(due) :])
 
 
 def read(references: Sequence[str], at: datetime) -> dict[str, CataloguePrice]:

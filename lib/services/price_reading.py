@@ -144,11 +144,12 @@ def _last_check(engine: Engine, slot: datetime, clock: Clock) -> LastCheck | Non
             return None
         items = connection.execute(sa.select(sync_items.c.detail).where(sync_items.c.run_id == worked.id)).scalars() if worked else ()
         known: dict[int, Any] = {item["model_id"]: item for item in items}
-        there = subjects(connection, clock(), known) if known else []
+        now = clock()
+        there = subjects(connection, now, known) if known else []
     rows = []
     for subject in there:
         item = known[subject.model_id]
-        (row,) = compare([subject], {subject.reference or "": from_json(item["theirs"])})
+        (row,) = compare([subject], {subject.reference or "": from_json(item["theirs"]).at(now)})
         if row.is_open:
             rows.append(Found(row, Effect(**item["effect"])))
     if failed is not None and worked is not None and failed.id < worked.id:

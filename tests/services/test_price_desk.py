@@ -203,6 +203,21 @@ def test_an_announced_price_counts_once_its_day_has_come(house: House) -> None:
     assert not same_rates(charged(house, OPUS), NOW_DEARER)
     house.now += timedelta(days=3)
     assert same_rates(charged(house, OPUS), NOW_DEARER)
+    last = house.desk.last()
+    assert last is not None
+    assert last.rows == (), "what the catalogue charged before that day is not offered again"
+
+
+def test_an_announced_price_nobody_took_is_offered_as_the_present_one_once_its_day_has_come(house: House) -> None:
+    coming = replace(NOW_DEARER, valid_from=house.now + timedelta(days=3))
+    house.market.says(reference(house, OPUS), charged(house, OPUS), coming)
+    checked(house)
+    house.now += timedelta(days=3)
+    row = row_of(house, OPUS)
+    assert (row.state, row.announced) == ("differs", ())
+    house.desk.apply([row])
+    assert charged(house, OPUS).valid_from == house.now
+    assert same_rates(charged(house, OPUS), NOW_DEARER)
 
 
 def test_the_queue_names_models_with_unpriced_calls_and_models_on_without_a_price(house: House) -> None:
