@@ -111,7 +111,7 @@ def test_providers_fail_each_for_themselves(services: Services) -> None:
         registry(services).set_provider("anthropic", base_url=endless.base_url)
         services.set_key(LOCAL_ADMIN, registry(services).provider("anthropic"), KEY)
         told: list[tuple[int, int, str]] = []
-        done = desk(services, patience_s=1.0).refresh(progress=lambda *now: told.append(now))
+        done = desk(services, patience_s=3.0).refresh(progress=lambda *now: told.append(now))
     by_slug = {result.provider: result for result in done.results}
     assert (done.added, done.failed) == (1, 4)
     assert by_slug["fine"].counts["added"] == 1
