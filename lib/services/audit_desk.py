@@ -17,7 +17,7 @@ from lib.errors import InvalidValue, NotFound, StaleVersion
 from lib.registry import undo
 from lib.registry.undo_values import UndoLine, UndoPlan, label, never
 from lib.services import audit_people
-from lib.services.audit_words import Difference, Wording
+from lib.services.audit_words import NOUNS, Difference, Wording
 from lib.services.services import Services
 from lib.store import audit_chain, audit_names, audit_reading
 from lib.store.audit_names import PRICES, Names
@@ -103,6 +103,12 @@ class AuditDesk:
         """Return what a filter on one model's changes is about."""
         with self._reading() as connection:
             return audit_names.about_model(connection, model_id)
+
+    def name_of_model(self, model_id: int) -> str | None:
+        """Return what a model is or was called; None when it never was, or is another person's own."""
+        with self._reading() as connection:
+            known = Names(connection, (), also=[("llm_models", str(model_id))]).of("llm_models", model_id)
+        return known.name if known and known.owner_id in (None, self.principal.user_id) else None
 
     def fields(self, filters: AuditFilters, *, most: int) -> Iterator[tuple[Told, Difference]]:
         """Yield every field that was changed, of the newest changes that meet the filters with at most so many entries in all."""
@@ -251,7 +257,9 @@ def _told(change: AuditChange, wording: Wording, reader: Principal) -> Told:
 
 def _would(line: UndoLine, wording: Wording) -> Difference:
     if not line.field:
-        return Difference(line.name, "", *("gone" if side == "gone" else "there" for side in (line.now, line.then)))
+        return Difference(
+            line.name, NOUNS[line.subject][0].capitalize(), *("gone" if side == "gone" else "there" for side in (line.now, line.then))
+        )
     if line.field == "price":
         return Difference(line.name, "Price", *(wording.value("price", side) if side else "unpriced" for side in (line.now, line.then)))
     return Difference(line.name, label(line.field), wording.value(line.field, line.now), wording.value(line.field, line.then))

@@ -28,11 +28,11 @@ class Known:
 class Names:
     """Names of the rows that some entries speak of, read at once."""
 
-    def __init__(self, connection: Connection, entries: Sequence[Entry]) -> None:
+    def __init__(self, connection: Connection, entries: Sequence[Entry], *, also: Iterable[Ref] = ()) -> None:
         self._known: dict[Ref, Known] = {}
         self._models: dict[str, str] = {}  # of prices
         self._read_prices(connection, entries)
-        wanted = set(_refs(entries)) | {("llm_models", model_id) for model_id in self._models.values()}
+        wanted = {*_refs(entries), *also} | {("llm_models", model_id) for model_id in self._models.values()}
         self._read(connection, wanted)
         self._read_gone(connection, wanted - set(self._known))
         owners = {known.owner_id for known in self._known.values() if known.owner_id}

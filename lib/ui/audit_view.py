@@ -67,7 +67,7 @@ class Audit:
             chosen = st.segmented_control(
                 "When", [*_RANGES, _ALL], default=_ALL, required=True, key="audit-range", bind="query-params", label_visibility="collapsed"
             )
-            narrowed = sum(bool(st.session_state.get(key)) for key in _KEYS)
+            narrowed = sum(bool(st.session_state.get(key) or st.query_params.get_all(key)) for key in _KEYS)
             with st.popover(f"Filters ({narrowed})" if narrowed else "Filters", icon=":material/filter_list:", key="audit-filters"):
                 who = _choose(
                     "Who", {name: name or "Modeldeck" for name in _actors(self._desk, str(self._page.services.engine.url))}, _KEYS[0]
@@ -131,7 +131,10 @@ class Audit:
         given = st.query_params.get(MODEL, "")
         if not (given.isascii() and given.isdecimal() and len(given) < 18):
             return ()
-        if st.button("One model only", icon=":material/close:", key="audit-all-models", help="Show the changes of everything again."):
+        name = self._desk.name_of_model(int(given)) or "one model"
+        if st.button(
+            f"Only {fmt.literal(name)}", icon=":material/close:", key="audit-all-models", help="Show the changes of everything again."
+        ):
             del st.query_params[MODEL]
             return ()
         return self._desk.about_model(int(given))
@@ -150,8 +153,8 @@ class Audit:
 
         columns = {
             "When": [one.at.astimezone(self._page.timezone) for one in told],
-            "Who": [csv_export.safe(one.who) for one in told],
             "Change": [csv_export.safe(one.what[0].upper() + one.what[1:]) for one in told],
+            "Who": [csv_export.safe(one.who) for one in told],
             "Entries": [one.count for one in told],
             "From": [ORIGINS.get(one.origin or "", one.origin or fmt.MISSING) for one in told],
             "Undo": ["Possible" if one.why_not is None else fmt.MISSING for one in told],
@@ -166,7 +169,7 @@ class Audit:
             placeholder=fmt.MISSING,
             alt="Changes, newest first; choose one to see it before and after",
             column_config={
-                "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm:ss", width=160),
+                "When": st.column_config.DatetimeColumn(format="D MMM YYYY, HH:mm", width=140),
                 "Who": st.column_config.TextColumn(width=130),
                 "Change": st.column_config.TextColumn(width="large"),
                 "Entries": st.column_config.NumberColumn(

@@ -100,7 +100,7 @@ def test_one_models_changes_come_by_its_link_and_all_of_them_by_one_button(chang
     narrowed = shown(at)
     assert len(narrowed) >= 4 and all("GPT-4.1" not in said and "default" not in said for said in narrowed)
     assert "Switched GPT-4o on" in narrowed
-    press_button(at, "One model only")
+    press_button(at, "Only GPT-4o")
     assert shown(at.run())[0] == "Made Demo chat the default"
 
 
