@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -451,3 +452,24 @@ def test_in_whatever_order_two_people_come_and_go_neither_calls_with_the_others_
             say(team, person, slug)
             assert sink.requests[-1].headers["authorization"] == f"Bearer {expected}"
             assert team.log()[-1]["key_scope"] == ("user" if holds[who] else "system")
+
+
+def test_two_people_who_call_at_once_each_call_with_their_own_key(team: Team, sink: ReplayServer) -> None:
+    registry = team.registry(team.root)
+    slug = f"two-{uuid4().hex[:8]}"
+    provider = registry.add_provider(slug, "groq", base_url=sink.base_url)
+    registry.add_model(provider, OPENAI_MODEL, model_key=slug, is_active=True)
+    people = {"ada": (team.ada, ADAS), "bob": (team.bob, BOBS)}
+    for person, key in people.values():
+        _set(team, person, provider, key)
+
+    def call(number: int) -> None:
+        name = "ada" if number % 2 else "bob"
+        said = ChatCall([Message("user", f"I am {name}")], model=slug)
+        list(team.services.chat(people[name][0], said)) if number % 3 else team.services.complete(people[name][0], said)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(call, range(24)))
+    went = {(r.body["messages"][-1]["content"].removeprefix("I am "), r.headers["authorization"]) for r in sink.requests}
+    assert went == {(name, f"Bearer {key}") for name, (_, key) in people.items()}
+    assert {(row["user_id"], row["key_scope"]) for row in team.log()} == {(team.ada.user_id, "user"), (team.bob.user_id, "user")}

@@ -12,7 +12,7 @@ from lib.access import LOCAL_ADMIN, Principal, Role
 from lib.registry.templates import TEMPLATES
 from lib.store.schema import credentials, profiles
 from lib.ui import context
-from tests.pages.deck import Deck, button, clean
+from tests.pages.deck import PAGES, Deck, button, clean
 from tests.replay import OPENAI_MODEL, ReplayServer
 
 MIA = Principal("00000000-0000-4000-8000-0000000000ff", "Mia", Role.MEMBER)
@@ -231,3 +231,15 @@ def test_with_another_encryption_key_the_page_says_to_paste_again_and_nothing_cr
     text = clean(opened())
     assert "Paste it again" in text and "encrypted under another ENCRYPTION_KEY" in text.replace("\\", "")
     assert button(opened(), "Test").disabled
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_stands_under_another_encryption_key_and_those_about_keys_say_so(filled: Deck, page: str) -> None:
+    filled.again(ENCRYPTION_KEY="another-key-for-tests-0123456789")
+    at = filled.open(page)
+    text = clean(at)
+    assert not at.error
+    if page == "providers":
+        assert "Key unreadable" in text and "encrypted under another ENCRYPTION_KEY" in text
+    if page == "models":
+        assert "Needs an Anthropic key again" in text
