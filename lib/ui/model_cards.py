@@ -44,8 +44,15 @@ def _page(pages: int) -> int:
 
 def _card(model: Model, on_toggle: Callable[[Model], None], on_open: Callable[[Model], None]) -> None:
     with st.container(border=True, height="stretch", gap=None):
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", wrap=False):
-            st.button(f"**{fmt.literal(model.display_name)}**", key=f"card-{model.id}", type="tertiary", on_click=on_open, args=(model,))
+        with st.container(horizontal=True, vertical_alignment="center", wrap=False):
+            st.button(
+                f"**{fmt.literal(model.display_name)}**",
+                key=f"card-{model.id}",
+                type="tertiary",
+                width="stretch",
+                on_click=on_open,
+                args=(model,),
+            )
             st.toggle(
                 f"{model.display_name} is on",
                 model.is_active,

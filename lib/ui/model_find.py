@@ -23,8 +23,14 @@ ON, KEYLESS, GONE, UNPRICED = "On", "Needs a key", "Gone", "Unpriced"
 EVERYONES, MINE = "Everyone's", "Mine"
 BY_ORDER = "By order"
 TABLE, CARDS = "Table", "Cards"
-STYLE = filters.STYLE + "<style>.st-key-models-actions { min-height: 2.5rem; }</style>"
-"""So that the table stays where it is when a choice brings the actions."""
+STYLE = (
+    filters.STYLE
+    + """<style>
+.st-key-models-actions { min-height: 2.5rem; }
+.st-key-models-cards button[data-testid="stBaseButton-tertiary"] > div { justify-content: flex-start; }
+</style>"""
+)
+"""So that the table stays where it is when a choice brings the actions, and a card's name begins where the rest of it does."""
 _FILTERS = ("provider", "state", "can", "owner")
 _KEY = re.compile(r"\bkey\b")
 

@@ -222,6 +222,23 @@ def test_a_row_is_dragged_with_a_finger_on_a_phone_and_escape_puts_a_carried_one
     context.close()
 
 
+def test_a_cards_switch_stays_in_reach_beside_a_name_of_any_length(tab: Page, tmp_path: Path) -> None:
+    tab.set_viewport_size({"width": 390, "height": 844})
+    with serve(tmp_path) as server:
+        with on.services(server.data_dir) as opened:
+            registry = opened.registry(LOCAL_ADMIN)
+            registry.update_model(registry.get("demo-chat").id, display_name="A fine-tune whose name goes on " + "and on " * 20)
+        on.visit(tab, server, "Models", "?view=Cards&q=fine-tune")
+        switch = tab.get_by_test_id("stCheckbox")
+        box = switch.bounding_box()
+        assert box is not None and box["x"] + box["width"] <= 390, "the switch is pushed out of the window"
+        switch.click()
+        on.eventually(lambda: not state(server)["demo-chat"][0], "the card's switch did not switch")
+        on.settle(tab)
+        tab.get_by_role("button", name=re.compile("^A fine-tune")).click()
+        expect(tab.get_by_role("dialog")).to_contain_text("Last 30 days")
+
+
 @pytest.mark.parametrize("width", [1440, 375])
 def test_two_thousand_models_are_found_and_opened_at_any_width(tab: Page, tmp_path: Path, width: int) -> None:
     tab.set_viewport_size({"width": width, "height": 900})
