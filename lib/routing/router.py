@@ -98,7 +98,8 @@ class Router:
         trip = Trip(call, self._hints.rank(call.candidates), self._keys)
         while (candidate := trip.next()) is not None:
             for notice in trip.told():
-                self._log.info(f"call.{notice.kind}", request_id=call.request_id, model=notice.model_key, because=notice.reason)
+                model = next((c.pair[1] for c in call.candidates if c.model_key == notice.model_key), notice.model_key)
+                self._log.info(f"call.{notice.kind}", request_id=call.request_id, model=model, because=notice.reason)
                 yield notice
             last = not trip.more
             ends = began + self._deadlines.overall
@@ -128,8 +129,8 @@ class Router:
                 "call.started",
                 request_id=trip.call.request_id,
                 attempt=opened.start.attempt,
-                model=candidate.model_key,
-                provider=candidate.provider,
+                model=candidate.pair[1],
+                provider=candidate.pair[0],
                 endpoint=tries.endpoint,
                 why=why,
             )
@@ -213,11 +214,11 @@ class Router:
             "call.error",
             request_id=opened.start.request_id,
             attempt=opened.start.attempt,
-            model=opened.start.model_key,
-            provider=opened.start.provider,
+            model=(opened.start.alias or opened.start).model_key,
+            provider=(opened.start.alias or opened.start).provider,
             error_class=error.kind,
             status=error.status,
-            error=redact(str(error)),
+            error=redact(str(error)) if opened.start.alias is None else "not told, since the model is a person's own",
             then=step.name,
         )
 

@@ -185,4 +185,5 @@ def test_a_model_of_ones_own_is_added_and_called_and_nobody_else_sees_it_or_any_
             told += seen.values()
         told += [as_admin.get(f"/{name}").text for name in EXPOSED]
     assert [canary for canary in CANARIES for text in told if canary in text] == []
+    assert not any(word in server.log for word in (NAME, CELLAR, OPENAI_MODEL)) and "~own" in server.log
     assert [path for canary in CANARIES for path in on.holds(server.data_dir, canary)] == []
