@@ -31,7 +31,11 @@ _LONGEST = timedelta(minutes=10)
 _SEARCH_FROM = 15
 """Rows from which a search helps."""
 _ROW, _HEAD, _TALLEST = 35, 34, 420
-_STATES = {"failed": (":material/error:", "orange"), "held": (":material/pending:", "orange"), "interrupted": (":material/block:", "gray")}
+_STATES = {
+    "failed": (":material/error:", "orange", "Refresh failed"),
+    "held": (":material/pending:", "orange", "Looked at"),
+    "interrupted": (":material/block:", "gray", "Refresh broken off"),
+}
 
 
 @dataclass
@@ -89,11 +93,11 @@ def told(run: Run, now: datetime) -> str:
     when = ago(now - run.started_at)
     if run.status == "running":
         lost = now - run.started_at > _LONGEST
-        return f":gray[:material/block:] Models asked for {when}, without an end" if lost else "Being asked for its models now"
+        return f":gray[:material/block:] Refresh broken off {when}" if lost else "Being refreshed now"
     if run.status not in _STATES:
-        return f"Models asked for {when}: {fmt.literal(run.sentence[:1].lower() + run.sentence[1:])}"
-    icon, color = _STATES[run.status]
-    return f":{color}[{icon}] Models asked for {when}. {fmt.literal(run.sentence)}"
+        return f"Refreshed {when}: {fmt.literal(run.sentence[:1].lower() + run.sentence[1:])}"
+    icon, color, word = _STATES[run.status]
+    return f":{color}[{icon}] {word} {when}. {fmt.literal(run.sentence)}"
 
 
 def job_failed(page: Page) -> None:

@@ -201,6 +201,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="modeldeck-screenshots-") as folder, serve(Path(folder)) as server:
         with on.services(server.data_dir) as services:
             showcase.change_prices(services)
+            showcase.refreshed(services)
             print(f"{showcase.fill(services, days=60)} calls made up")
             PriceDesk(services, LOCAL_ADMIN).check()
         with sync_playwright() as playwright:

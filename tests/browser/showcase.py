@@ -15,6 +15,8 @@ from lib.errors import ProviderError
 from lib.pricing import PriceSource
 from lib.registry import Model
 from lib.services import Services
+from lib.store import runs
+from lib.store.runs import RunStatus
 from lib.usage import AttemptStart, Ledger, Outcome, Source
 
 DAYS, CALLS_A_DAY = 30, 42
@@ -81,6 +83,19 @@ def fill(services: Services, *, now: datetime | None = None, seed: int = 7, days
         for number, outcome in enumerate(attempts, start=1):
             ledger.close(ledger.open(replace(start, attempt=number)), outcome)
     return made
+
+
+def refreshed(services: Services, *, now: datetime | None = None) -> None:
+    """Note of some providers that they were asked for their models three hours ago, one of them in vain."""
+    at = (now or datetime.now(UTC)) - timedelta(hours=3)
+    told: tuple[tuple[str, RunStatus, str], ...] = (
+        ("anthropic", "ok", "10 listed, nothing new."),
+        ("openai", "held", "Found 2 new, 1 gone; not applied yet."),
+        ("groq", "failed", "Groq could not be reached or failed on its side: HTTP 503. Try again in a moment."),
+        ("mistral", "ok", "1 new."),
+    )
+    for slug, status, sentence in told:
+        runs.finish(services.engine, runs.start(services.engine, "models", slug, "Modeldeck", at), status, {"sentence": sentence}, at)
 
 
 def change_prices(services: Services) -> None:

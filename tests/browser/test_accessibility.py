@@ -92,6 +92,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp("accessible")) as running:
         with on.services(running.data_dir) as services:
             showcase.change_prices(services)
+            showcase.refreshed(services)
             showcase.fill(services)
             PriceDesk(services, LOCAL_ADMIN).check()
             services.load_sample(LOCAL_ADMIN, 2_000, 30, 7)

@@ -77,7 +77,7 @@ def test_applying_says_what_came_of_it_and_leads_to_the_new_models(deck: Deck) -
     assert "See the new models" in clean(at)
     assert not deck.admin.get("fast").is_active
     assert deck.admin.get("fast").context_window == 8_000
-    assert "Models asked for just now: 1 new, 1 changed." in said(deck.open("providers"), "groq")
+    assert "Refreshed just now: 1 new, 1 changed." in said(deck.open("providers"), "groq")
 
 
 def test_what_is_not_chosen_is_not_applied(deck: Deck) -> None:
@@ -133,7 +133,7 @@ def test_one_provider_that_fails_keeps_none_of_the_others_and_says_why(deck: Dec
         at.session_state["discovery-open"] = None
         press(at, "Apply 2 changes")
         assert deck.admin.get("a")
-    assert ":orange[:material/error:] Models asked for just now." in said(deck.open("providers"), "mistral")
+    assert ":orange[:material/error:] Refresh failed just now." in said(deck.open("providers"), "mistral")
     assert "gsk_test" not in clean(at)
 
 
@@ -159,9 +159,9 @@ def test_a_refresh_whose_process_died_is_not_said_to_run_for_ever(deck: Deck) ->
     with ReplayServer(says("a")) as server:
         connect(deck, "groq", server)
         runs.start(deck.services.engine, "models", "groq", "Ada", deck.services.clock())
-        assert "Being asked for its models now" in said(deck.open("providers"), "groq")
+        assert "Being refreshed now" in said(deck.open("providers"), "groq")
         runs.start(deck.services.engine, "models", "groq", "Ada", deck.services.clock() - timedelta(minutes=20))
-        assert "Models asked for 20 min ago, without an end" in said(deck.open("providers"), "groq")
+        assert "Refresh broken off 20 min ago" in said(deck.open("providers"), "groq")
 
 
 def test_right_after_its_key_is_stored_a_provider_can_be_asked_what_it_offers(deck: Deck) -> None:
