@@ -83,15 +83,25 @@ class OidcProvider:
         access_token = tokens.get("access_token")
         claims = self._proven(str(tokens.get("id_token") or ""), nonce, access_token)
         subject = claims["sub"]
-        if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        if not isinstance(subject, str) or not 0 < len(subject) <= 255 or not subject.isprintable():
             raise _unproven("the subject is no short text")
-        if "email" not in claims and told.get("userinfo_endpoint") and access_token:
-            more = self._ask("GET", told["userinfo_endpoint"], headers={"Authorization": f"Bearer {access_token}"})
-            if more.get("sub") != subject:
-                raise _unproven("the profile is of another subject")
-            claims = more | claims
-        verified = claims.get("email_verified") in (True, "true")  # some providers write their booleans as text
-        return Identity(told["issuer"], subject, str(claims.get("email") or "") if verified else "", str(claims.get("name") or ""))
+        profile: Mapping[str, Any] = claims
+        if not {"email", "email_verified"} <= claims.keys():
+            profile = self._profile(told, subject, str(access_token or ""))
+        same = claims.get("email", profile.get("email")) == profile.get("email")  # what is verified there is no other address
+        verified = same and profile.get("email_verified") in (True, "true")  # some providers write their booleans as text
+        name = "".join(letter for letter in str(claims.get("name") or profile.get("name") or "") if letter.isprintable())
+        return Identity(told["issuer"], subject, str(profile.get("email") or "") if verified else "", name)
+
+    def _profile(self, told: Mapping[str, Any], subject: str, access_token: str) -> dict[str, Any]:
+        """Return what the provider says of a person only when asked with the access token; nothing where it is not to be asked."""
+        endpoint = told.get("userinfo_endpoint")
+        if not isinstance(endpoint, str) or not secure_url(endpoint) or not access_token:
+            return {}
+        more = self._ask("GET", endpoint, headers={"Authorization": f"Bearer {access_token}"})
+        if more.get("sub") != subject:
+            raise _unproven("the profile is of another subject")
+        return more
 
     def _exchange(self, told: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, Any]:
         body = {"grant_type": "authorization_code", **given}
@@ -140,7 +150,7 @@ class OidcProvider:
     def _ask(self, method: str, url: str, **given: Any) -> dict[str, Any]:
         try:
             answer = self._http.request(method, url, **given)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:  # ValueError: what it gave us fits into no header
             raise _away(type(error).__name__) from None
         try:
             told = answer.json()

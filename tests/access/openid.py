@@ -38,6 +38,7 @@ class Provider:
     claims: Shape = lambda claims: claims
     document: Shape = lambda document: document
     userinfo: dict[str, Any] = field(default_factory=dict)
+    access_token: str = "at"
     away: bool = False
     asked: list[str] = field(default_factory=list)
     _codes: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class Provider:
             return 400, {"error": "invalid_grant"}
         now = int(time.time())
         told = {"iss": self.issuer, "aud": CLIENT, "iat": now, "exp": now + 300, "nonce": begun["nonce"], **begun["person"]}
-        return 200, {"access_token": "at", "token_type": "Bearer", "id_token": self.sign(self, self.claims(told))}
+        return 200, {"access_token": self.access_token, "token_type": "Bearer", "id_token": self.sign(self, self.claims(told))}
 
 
 @contextmanager

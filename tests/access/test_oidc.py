@@ -34,30 +34,54 @@ ROOT = Principal("00000000-0000-4000-8000-0000000000aa", "Root", Role.ADMIN)
 PASSWORD = "four unrelated plain words"
 
 
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    with running_provider() as running:
-        yield running
+@pytest.fixture(scope="module")
+def running() -> Iterator[Provider]:
+    with running_provider() as provider:
+        yield provider
 
 
-@pytest.fixture
-def services(provider: Provider, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Services]:
+@pytest.fixture(scope="module")
+def opened(running: Provider, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
     """A team's services on a real Postgres, with single sign-on that lets everybody of corp.example in."""
-    name = postgres_server.create_ready()
+    name, folder = postgres_server.create_ready(), tmp_path_factory.mktemp("oidc")
     given = {
         "DATABASE_URL": postgres_server.url(name),
         "ENCRYPTION_KEY": "a-key-for-tests-0123456789",
-        "OIDC_ISSUER": provider.issuer,
+        "OIDC_ISSUER": running.issuer,
         "OIDC_CLIENT_ID": CLIENT,
         "OIDC_CLIENT_SECRET": SECRET,
         "OIDC_ALLOWED_DOMAINS": "corp.example",
-        "MODELDECK_DATA_DIR": str(tmp_path),
+        "MODELDECK_DATA_DIR": str(folder),
     }
-    opened = open_services(load_settings(given, tmp_path))
-    yield opened
-    assert verify(opened.engine).problems == ()
-    opened.close()
+    services = open_services(load_settings(given, folder))
+    yield services
+    assert verify(services.engine).problems == ()
+    services.close()
     postgres_server.drop(name)
+
+
+@pytest.fixture
+def provider(running: Provider) -> Provider:
+    """An honest provider."""
+    running.__dict__.update(Provider(issuer=running.issuer).__dict__)
+    return running
+
+
+@pytest.fixture
+def services(opened: Services, provider: Provider) -> Services:
+    """The team's services without anybody yet, and nothing known of the provider."""
+    with opened.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))  # past what keeps the last admin
+        tables = ("profiles", *(f"private.{name}" for name in ("accounts", "identities", "sessions", "sign_in_failures", "sign_in_links")))
+        connection.execute(sa.text(f"TRUNCATE {', '.join(tables)}"))
+    forget(opened)
+    return opened
+
+
+def forget(services: Services) -> None:
+    """Forget what the provider said of itself, as after an hour."""
+    assert services.oidc is not None
+    services.oidc._provider._known = None
 
 
 def browser(services: Services) -> TestClient:
@@ -194,6 +218,38 @@ def test_providers_that_tell_addresses_only_when_asked_again_are_asked_again(
     assert come_back(client, provider.agree(begin(client), sub="ada-1")) == ("/costs", None)
     provider.userinfo = {**ADA, "sub": "somebody else"}
     assert come_back(client, provider.agree(begin(client), sub="ada-2")) == ("/costs", "unproven")
+
+
+@pytest.mark.parametrize(
+    ("token", "profile", "problem"),
+    [
+        ({"email": "ada@example.com"}, {"email_verified": True}, "not-verified"),
+        ({"email": "ada@example.com"}, {"email_verified": True, "email": "ada@example.com"}, None),
+        ({"email": "ada@example.com"}, {"email_verified": True, "email": "mallory@example.com"}, "not-verified"),
+        ({"email": "ada@example.com", "email_verified": False}, {"email_verified": True, "email": "ada@example.com"}, "not-verified"),
+        ({"email_verified": True}, {"email_verified": False, "email": "ada@example.com"}, "not-verified"),
+        ({"email": "ada@example.com"}, {}, "not-verified"),
+    ],
+)
+def test_an_address_counts_as_verified_only_where_it_is_the_one_that_was(
+    services: Services, client: TestClient, provider: Provider, token: dict[str, Any], profile: dict[str, Any], problem: str | None
+) -> None:
+    invite(services)
+    provider.userinfo = {"sub": "ada-1", **profile}
+    assert come_back(client, provider.agree(begin(client), sub="ada-1", **token)) == ("/costs", problem)
+
+
+def test_what_a_provider_makes_up_is_never_a_failure_of_ours(services: Services, client: TestClient, provider: Provider) -> None:
+    invite(services)
+    assert come_back(client, provider.agree(begin(client), **{**ADA, "sub": "a\x00b"})) == ("/costs", "unproven")
+    provider.userinfo = {**ADA, "name": "A\x00d\ud800a\n" + "x" * 100}
+    assert come_back(client, provider.agree(begin(client), sub="ada-1")) == ("/costs", None)
+    assert signed_in(services, client).name == ("Ada" + "x" * 100)[:80]
+    provider.access_token = "line\nbreak"
+    assert come_back(client, provider.agree(begin(client), sub="ada-1")) == ("/costs", "provider-away")
+    provider.document = lambda document: {**document, "userinfo_endpoint": "http://plain.example/userinfo"}
+    forget(services)
+    assert come_back(client, provider.agree(begin(client), sub="ada-1")) == ("/costs", None)
 
 
 def _part(content: bytes) -> str:
@@ -361,7 +417,7 @@ def test_keys_that_change_between_leaving_and_coming_back_are_read_again(
     assert provider.asked[asked:] == ["/token"]  # and kept from then on
     old, provider.key = provider.key, new_key()
     provider.sign = lambda self, claims: self.signed(claims, old)
-    services.oidc._provider._known = None  # type: ignore[union-attr]  # as after an hour
+    forget(services)
     assert come_back(client, provider.agree(begin(client))) == ("/costs", "unproven")  # a key taken back counts no more
 
 
@@ -371,7 +427,7 @@ def test_while_the_provider_is_away_passwords_go_on_working(services: Services, 
     provider.away = True
     assert come_back(client, returned) == ("/costs", "provider-away")
     assert client.post("/api/auth/sign-in", data={"email": "ada@example.com", "password": PASSWORD}).headers["location"] == "/"
-    services.oidc._provider._known = None  # type: ignore[union-attr]  # as after an hour
+    forget(services)
     answer = client.get("/api/auth/oauth", params={"next": "/costs"})
     assert answer.headers["location"] == "/costs?problem=provider-away"
     assert "set-cookie" not in answer.headers
@@ -386,7 +442,9 @@ def test_while_the_provider_is_away_passwords_go_on_working(services: Services, 
         {"jwks_uri": 7},
     ],
 )
-def test_a_provider_that_is_not_what_it_should_be_is_not_followed(client: TestClient, provider: Provider, change: dict[str, Any]) -> None:
+def test_a_provider_that_is_not_what_it_should_be_is_not_followed(
+    services: Services, client: TestClient, provider: Provider, change: dict[str, Any]
+) -> None:
     provider.document = lambda document: {**document, **change}
     assert client.get("/api/auth/oauth", params={"next": "/costs"}).headers["location"] == "/costs?problem=provider-away"
 
