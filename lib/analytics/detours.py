@@ -18,6 +18,7 @@ from lib.analytics.memory import remembered
 from lib.analytics.ranges import Range, Scope
 from lib.store.faults import store_faults
 from lib.store.schema import hint_events
+from lib.store.types import shared
 from lib.store.usage_tables import FAILED, llm_usage_log
 
 LOOKED_BACK = timedelta(days=90)
@@ -91,7 +92,9 @@ def fallback_paths(engine: Engine, scope: Scope, range_: Range, filters: Filters
 def _avoided(engine: Engine, range_: Range, filters: Filters) -> list[Avoided]:
     events, log = hint_events.c, llm_usage_log.c
     kind = events.detail["kind"].as_string()
-    tried = sa.exists().where(log.request_id == events.request_id, log.provider == events.provider, log.model_key == events.model)
+    tried = sa.exists().where(
+        *(log.request_id == events.request_id, log.provider == shared(events.provider), log.model_key == shared(events.model))
+    )
     query = (
         sa.select(events.provider, events.model, kind, sa.func.count())
         .where(events.event == "skipped", kind.in_(_KINDS), events.at >= range_.start, events.at < range_.end, sa.not_(tried))

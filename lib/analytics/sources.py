@@ -20,6 +20,8 @@ from lib.store.usage_tables import FAILED
 Metric = Literal["latency", "ttft"]
 _UNSUCCESSFUL: tuple[Status, ...] = ("error", "cancelled", "interrupted")
 Row = Sequence[Any]
+_NAMES = ("model_key", "provider", "source")
+"""Names that the log on SQLite keeps as numbers of texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,14 @@ def _log_expressions(dialect: str, metric: Metric) -> Mapping[str, str]:
     edge = f"SELECT bucket FROM latency_edges WHERE lower_ms <= {duration} ORDER BY lower_ms DESC LIMIT 1"
     user = text_of("t.user_id") if dialect == "sqlite" else "CAST(t.user_id AS text)"
     key = text_of("t.key_scope") if dialect == "sqlite" else "t.key_scope"
-    return {**dict(MEASURES), "user_id": f"coalesce({user}, '')", "key_scope": f"coalesce({key}, '')", "bucket": f"coalesce(({edge}), 0)"}
+    names = {name: text_of(f"t.{name}") for name in _NAMES} if dialect == "sqlite" else {}
+    return {
+        **dict(MEASURES),
+        **names,
+        "user_id": f"coalesce({user}, '')",
+        "key_scope": f"coalesce({key}, '')",
+        "bucket": f"coalesce(({edge}), 0)",
+    }
 
 
 def _counted(question: Question) -> list[str]:
@@ -166,7 +175,11 @@ def _conditions(dialect: str, question: Question, log: bool, parameters: dict[st
     wanted: dict[str, Sequence[object]] = {"model_key": filters.models, "provider": filters.providers, "source": filters.sources}
     if log:
         wanted |= {"status": filters.statuses, "error_class": filters.error_classes}
-    found = [f"t.{column} IN ({listed(dialect, column, values, parameters)})" for column, values in wanted.items() if values]
+    found = []
+    for column, values in wanted.items():
+        if values:
+            given = listed(dialect, column, values, parameters)
+            found.append(f"t.{column} IN ({numbers_of(given) if log and dialect == 'sqlite' and column in _NAMES else given})")
     if filters.keys:
         key = _log_expressions(dialect, question.metric)["key_scope"] if log else "t.key_scope"
         found.append(f"{key} IN ({listed(dialect, 'keys', filters.keys, parameters)})")

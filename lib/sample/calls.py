@@ -184,7 +184,7 @@ class _Play:
             user_id=turn.person.user_id,
             user_name=turn.person.name,
             conversation_id=turn.conversation_id,
-            key_scope="system",
+            key_scope="user" if role.provider.slug in turn.person.keys else "system",
             is_sample=True,
             price=role.price_at(at),
         )

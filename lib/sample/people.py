@@ -53,7 +53,7 @@ class Person:
     """Someone, or a program, that calls models.
 
     ``share`` is how much of an average busy hour is theirs, ``weekend`` how much of it is left on Saturday and Sunday.
-    ``uses`` and ``models`` carry weights.
+    ``uses`` and ``models`` carry weights; ``keys`` are the providers for which they have a key of their own.
     """
 
     user_id: str
@@ -63,6 +63,7 @@ class Person:
     weekend: float
     uses: tuple[tuple[UseCase, float], ...]
     models: tuple[tuple[str, float], ...]
+    keys: tuple[str, ...] = ()
 
 
 def _id(number: int) -> str:
@@ -84,6 +85,7 @@ PEOPLE = (
         *(_id(3), "Chidi Sample", 0.7, EVENING, 1.1),
         ((CODE, 4), (CHAT, 2)),
         (("sample-tide-coder", 4), ("sample-quill-medium", 2), ("sample-ember-classic", 3)),
+        ("sample-tidepool",),
     ),
     Person(
         *(_id(4), "Dora Sample", 0.9, OFFICE, 0.02),
@@ -94,6 +96,7 @@ PEOPLE = (
         *(_id(5), "Emre Sample", 0.6, OFFICE, 0.08),
         ((ANALYSIS, 4), (DRAFT, 1)),
         (("sample-lantern-think", 5), ("sample-basalt-xl", 2), ("sample-quill-large", 1)),
+        ("sample-lanternworks",),
     ),
     Person(
         *(_id(6), "Fenna Sample", 0.8, OFFICE, 0.05),

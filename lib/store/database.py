@@ -21,7 +21,7 @@ from lib.store.faults import MIGRATE_SUPABASE, sqlite_fault, store_faults, unava
 from lib.store.grains import rollup_state
 from lib.store.schema import PRIVATE
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every migration in order; named here so that a start needs no Alembic to see that nothing is to be done."""
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -25,6 +25,9 @@ _OF_DIALECT = {
     "sqlite": {
         "slot": f"started_at / {SLOT_MS}",
         "user_id": f"coalesce({text_of('user_id')}, '')",
+        "model_key": text_of("model_key"),
+        "provider": text_of("provider"),
+        "source": text_of("source"),
         "key_scope": f"coalesce({text_of('key_scope')}, '')",
     },
     "postgresql": {

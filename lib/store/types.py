@@ -111,6 +111,25 @@ class _NumberOf(_Wrapped):
     after = ") AS given) LEFT JOIN usage_texts ON text = given)"
 
 
+class _Shared(_Wrapped):
+    inherit_cache = True
+
+
+@compiles(_Shared)
+def _compile_shared(element: _Shared, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.wrapped, **options))
+
+
+@compiles(_Shared, "sqlite")
+def _compile_shared_sqlite(element: _Shared, compiler: Any, **options: Any) -> str:
+    return f"(SELECT number FROM usage_texts WHERE text = {compiler.process(element.wrapped, **options)})"
+
+
+def shared(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a text column of another table as a shared text's column can be compared with it."""
+    return _Shared(column)
+
+
 @compiles(_Wrapped)
 def _compile_wrapped(element: _Wrapped, compiler: Any, **options: Any) -> str:
     return f"{element.before}{compiler.process(element.wrapped, **options)}{element.after}"
@@ -120,7 +139,7 @@ class InternedText(UserDefinedType[str]):
     """SQLite only: a text many rows share, kept once in ``usage_texts`` while each row keeps its number.
 
     A text not known yet is written as it is; a trigger then gives it a number. Statements of SQLAlchemy read and
-    compare texts as ever, plain SQL needs ``text_of``. Compare with values, not with a column of another table; and leave
+    compare texts as ever, plain SQL needs ``text_of``, a column of another table ``shared`` around it; and leave
     out a NOT IN of nothing at all, which would find no row.
     """
 

@@ -48,10 +48,10 @@ INSERT INTO llm_usage_log (request_id, attempt, is_final, started_at, status, us
 SELECT CAST(printf('%08x%08x', a, n) AS BLOB), 1, 1, :start + CAST(n * :step AS integer),
   iif(luck = 0, 'error', 'ok'), (SELECT number FROM usage_texts WHERE text = printf('%08x-0000-4000-8000-%012x', (user + 1) * 79764919, user + 1)),
   (SELECT number FROM usage_texts WHERE text = 'Person ' || (user + 1)),
-  model + 1, 'model-' || (model + 1) || '-large', (SELECT number FROM usage_texts WHERE text = 'Model ' || (model + 1) || ' Large'),
-  model % 5 + 1, 'provider-' || (model % 5 + 1), (SELECT number FROM usage_texts WHERE text = 'Provider ' || (model % 5 + 1)),
+  model + 1, (SELECT number FROM usage_texts WHERE text = 'model-' || (model + 1) || '-large'), (SELECT number FROM usage_texts WHERE text = 'Model ' || (model + 1) || ' Large'),
+  model % 5 + 1, (SELECT number FROM usage_texts WHERE text = 'provider-' || (model % 5 + 1)), (SELECT number FROM usage_texts WHERE text = 'Provider ' || (model % 5 + 1)),
   (SELECT number FROM usage_texts WHERE text = 'chat/completions'),
-  CASE WHEN (d >> 3) % 10 < 5 THEN 'api' WHEN (d >> 3) % 10 < 9 THEN 'playground' ELSE 'cli' END,
+  (SELECT number FROM usage_texts WHERE text = CASE WHEN (d >> 3) % 10 < 5 THEN 'api' WHEN (d >> 3) % 10 < 9 THEN 'playground' ELSE 'cli' END),
   (SELECT number FROM usage_texts WHERE text = CASE WHEN model % 12 = 5 THEN 'own' WHEN (user + model % 5) % 3 = 0 THEN 'user' ELSE 'system' END), 0,
   iif(luck = 0, NULL, input), iif(luck = 0, NULL, iif(luck < 8, input / 2, 0)), iif(luck = 0, NULL, 0), iif(luck = 0, NULL, 0),
   iif(luck = 0, NULL, output), iif(luck = 0, NULL, iif(luck > 16, output / 3, 0)), (SELECT number FROM usage_texts WHERE text = iif(luck = 0, 'none', 'provider')),
@@ -70,6 +70,9 @@ SELECT printf('%08x-0000-4000-8000-%012x', n * 79764919, n) FROM numbers WHERE n
 UNION ALL SELECT 'Person ' || n FROM numbers WHERE n <= :users
 UNION ALL SELECT 'Model ' || n || ' Large' FROM numbers WHERE n <= :models
 UNION ALL SELECT 'Provider ' || n FROM numbers WHERE n <= 5
+UNION ALL SELECT 'model-' || n || '-large' FROM numbers WHERE n <= :models
+UNION ALL SELECT 'provider-' || n FROM numbers WHERE n <= 5
+UNION ALL VALUES ('api'), ('playground'), ('cli')
 UNION ALL VALUES ('chat/completions'), ('system'), ('user'), ('own'), ('none'), ('provider'), ('seed'), ('stop')
 """
 

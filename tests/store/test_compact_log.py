@@ -36,7 +36,7 @@ def test_what_rows_share_is_kept_once(sqlite_engine: Engine) -> None:
     with writing(sqlite_engine).begin() as connection:
         insert(connection, *(closed(user_name="Ada", endpoint="responses", key_scope="user") for _ in range(50)))
         texts = connection.scalars(sa.select(usage_texts.c.text)).all()
-        assert sorted(texts) == sorted(("Acme", "Ada", "Alpha", "none", "responses", "user", USERS[0]))
+        assert sorted(texts) == sorted(("Acme", "Ada", "Alpha", "acme", "alpha", "api", "none", "responses", "user", USERS[0]))
         assert _kinds(connection) == {"integer", "null"}
         assert {len(packed) for packed in connection.exec_driver_sql("SELECT request_id FROM llm_usage_log").scalars()} == {16}
 
