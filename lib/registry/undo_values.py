@@ -59,9 +59,8 @@ def never(change: AuditChange) -> str | None:
     known = [part for part in change.parts if _table(part.action) in (*TABLES, PRICES) and part.sample.verb in VERBS]
     others = [part for part in change.parts if part not in known and not part.action.startswith("credentials.")]
     if not known or others:
-        action = (others or change.parts)[0].sample
-        named = action.action if "." in action.action else f"{action.subject}.{action.action}"
-        return next(sentence for start, sentence in _NOT_TAKEN_BACK if named.startswith(start))
+        named = [_full_action(part.sample) for part in others or change.parts]
+        return next(sentence for start, sentence in _NOT_TAKEN_BACK if any(action.startswith(start) for action in named))
     if any(SAMPLE in ((e.after or e.before or {}).get("model_type"), (e.after or e.before or {}).get("kind")) for e in change.entries):
         return dict(_NOT_TAKEN_BACK)["sample."]
     return None
@@ -140,6 +139,11 @@ def since(later: Sequence[Entry], field: str | None) -> str:
         if field is None or field in (entry.after or {}) or field in (entry.before or {}):
             return f" since by {entry.actor or 'Modeldeck'}, {entry.at:%d %b %Y, %H:%M} UTC."
     return " since, past Modeldeck."
+
+
+def _full_action(entry: Entry) -> str:
+    """Return an entry's action with its table; people's changes are written without."""
+    return entry.action if "." in entry.action else f"{entry.subject}.{entry.action}"
 
 
 def _table(action: str) -> str:

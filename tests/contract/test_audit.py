@@ -18,8 +18,9 @@ from lib.store import audit_reading
 from lib.store.audit_chain import check_chain
 from lib.store.audit_names import Names, about_model, ids_named
 from lib.store.audit_reading import AuditChange, AuditFilters
-from lib.store.base import Delete, Insert, Store, Update
+from lib.store.base import Actor, Delete, Insert, Store, Update
 from lib.store.schema import llm_model_prices, llm_models, llm_providers
+from lib.store.sql import SqlStore
 from tests.contract.test_store import OWNER, database_engine, model, provider_id, rest, store
 
 __all__ = ["database_engine", "provider_id", "rest", "store"]
@@ -183,3 +184,24 @@ def test_names_outlive_their_rows(store: Store, ids: dict[str, int], database_en
         ("llm_model_prices", "A"),
         ("llm_model_prices", "B"),
     }
+
+
+def test_a_page_of_a_long_log_reads_no_more_of_it_than_it_shows(sqlite_engine: Engine) -> None:
+    """Asked for ranges of entries, SQLite once read the whole log, values and all, for each page of twenty-five changes."""
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    kept = SqlStore(sqlite_engine, Actor("Ada", OWNER))
+    (acme,) = kept.insert("llm_providers", [{"slug": "acme", "kind": "openai-compatible", "display_name": "Acme"}])
+    for number in range(40):
+        kept.update("llm_providers", {"display_name": f"Acme {number}"}, where={"id": acme["id"]})
+    sa.event.listen(sqlite_engine, "before_cursor_execute", note)
+    with sqlite_engine.connect() as connection:
+        audit_reading.page(connection, AuditFilters())
+        reading = [(statement, parameters) for statement, parameters in asked if "before" in statement.partition("FROM")[0]]
+        plans = [row[3] for each in reading for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {each[0]}", each[1])]
+    assert plans
+    assert all(step.startswith("SEARCH") for step in plans), plans
+    assert len(asked) - len(reading) < 10, "however many changes there are"
