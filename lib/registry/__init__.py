@@ -5,6 +5,7 @@ from __future__ import annotations
 from lib.registry.bulk import BulkChange, BulkPlan, BulkUndo
 from lib.registry.draft import DraftModel
 from lib.registry.lifecycle import Dependents
+from lib.registry.reader import pickable
 from lib.registry.registry import Registry
 from lib.registry.seeding import SeedResult
 from lib.registry.transfer import ImportRefused, Problem
@@ -28,4 +29,5 @@ __all__ = [
     "Provider",
     "Registry",
     "SeedResult",
+    "pickable",
 ]

@@ -101,10 +101,8 @@ class Reader:
         ]
 
     def usable(self) -> list[Model]:
-        """Return the models a person may pick: usable and not hidden, in order; their own in place of everyone's of that key."""
-        found = self.models(usable=True, hidden=False)
-        own = {model.model_key for model in found if model.is_own}
-        return [model for model in found if model.is_own or model.model_key not in own]
+        """Return the models a person may pick, in order."""
+        return pickable(self.models(usable=True, hidden=False))
 
     def default(self) -> Model | None:
         """Return the model to use when none is named: the principal's default, else everyone's, else the first usable one.
@@ -198,6 +196,13 @@ class Reader:
         providers = {p.id: p for p in found}
         prices = prices_at(self._store, [row["id"] for row in seen], self._clock())
         return [_model(row, providers, prices, keys) for row in seen if row["provider_id"] in providers]
+
+
+def pickable(models: Iterable[Model]) -> list[Model]:
+    """Return those of some models that a person may pick: usable and not hidden, their own in place of everyone's of that key."""
+    found = [model for model in models if model.usable and not model.hidden]
+    own = {model.model_key for model in found if model.is_own}
+    return [model for model in found if model.is_own or model.model_key not in own]
 
 
 def _provider(row: Row, ref: _Ref, keys: KeyOverview) -> Provider:

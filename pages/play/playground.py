@@ -4,6 +4,7 @@ import streamlit as st
 
 from lib.access import Role
 from lib.chat import Message
+from lib.registry import pickable
 from lib.services import ChatCall
 from lib.ui import answer as answers
 from lib.ui import key_help, parameters, picker
@@ -20,7 +21,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     settings_slot = st.container(width="content")
     new_chat_slot = st.container(width="content")
 
-model = picker.pick(page.services, page.principal, page.registry.usable(), key_help.lacking(page.registry.models(active=True)))
+switched_on = page.registry.models(active=True)
+model = picker.pick(page.services, page.principal, pickable(switched_on), key_help.lacking(switched_on))
 rerun_when(lambda: page.services.revision() != revision)
 if model is None:
     st.info("No model is usable yet. Add a provider key, then switch a model on.", icon=":material/key:")
