@@ -12,6 +12,7 @@ import pytest
 
 from lib.errors import InvalidValue
 from lib.pricing import Price
+from lib.registry.transfer import Source
 from tests.registry.conftest import ACTOR, House, copy_of
 
 
@@ -113,6 +114,36 @@ def test_a_price_edited_in_an_export_comes_from_who_edited_it_and_starts_now(see
     registry.import_(document)
     price = registry.prices(registry.get("gpt-4.1").id)[-1]
     assert (price.source, price.source_detail, price.valid_from) == ("manual", None, seeded.now), "earlier calls keep what they cost"
+
+
+def test_a_new_default_takes_the_place_of_one_the_file_does_not_name(seeded: House) -> None:
+    registry = seeded.registry()
+    registry.set_default(registry.get("demo-chat").id)
+    plan = registry.plan_import(Source(_document({"model_key": "gpt-4.1", "provider": "openai", "is_default": True})))
+    assert [(e.key, e.field, e.before, e.after) for e in plan.edits] == [
+        ("gpt-4.1", "is_default", False, True),
+        ("demo-chat", "is_default", True, False),
+    ]
+    undo = registry.carry_out_import(plan)
+    assert [m.model_key for m in registry.models() if m.is_default] == ["gpt-4.1"]
+    registry.undo_import(undo)
+    assert [m.model_key for m in registry.models() if m.is_default] == ["demo-chat"]
+    with pytest.raises(InvalidValue, match="there is one default, and a is it already"):
+        registry.import_(_document(*({"model_key": key, "provider": "openai", "is_default": True} for key in "ab")))
+    with pytest.raises(InvalidValue, match="Is default is either true or false"):
+        registry.import_(_document({"model_key": "a", "provider": "openai", "is_default": "yes"}))
+
+
+def test_models_of_ones_own_stay_out_of_what_is_carried(seeded: House) -> None:
+    registry = seeded.registry()
+    registry.add_model("ollama", "mine", own=True)
+    document = registry.export()
+    assert "mine" not in [m["model_key"] for m in document["models"]]
+    registry.import_(_document({"model_key": "mine", "provider": "ollama", "display_name": "Everyone's"}))
+    assert sorted((m.display_name, m.owner_id is None) for m in registry.models() if m.model_key == "mine") == [
+        ("Everyone's", True),
+        ("mine", False),
+    ]
 
 
 def _document(*models: Any) -> dict[str, Any]:
