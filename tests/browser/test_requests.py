@@ -56,6 +56,23 @@ def test_a_chosen_row_leads_to_exactly_its_calls_and_the_address_keeps_them(tab:
     expect(counted(tab)).to_contain_text(f"{attempts} call")
 
 
+def test_whose_key_paid_leads_to_the_calls_paid_with_it(tab: Page, server: Server) -> None:
+    on.visit(tab, server, "Costs", "?range=30d")
+    on.drawn(tab)
+    name = "Cost by whose key paid"
+    assert row(tab, name)[0] == "System key"
+    on.click_cell(tab, name, x=on.MARKER_X)
+    expect(on.heading(tab, "Requests")).to_be_visible()
+    expect(tab).to_have_url(re.compile("by-key=system"))
+    on.drawn(tab)
+    count = counted(tab).inner_text()
+    tab.reload()
+    expect(counted(tab)).to_contain_text(count)
+    on.visit(tab, server, "Requests", "?range=30d")
+    on.drawn(tab)
+    assert counted(tab).inner_text() != count, "calls that needed no key are not among them"
+
+
 def test_a_cell_leads_to_the_errors_it_counts(tab: Page, server: Server) -> None:
     on.visit(tab, server, "Resilience", "?range=30d")
     on.drawn(tab)
