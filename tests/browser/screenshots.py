@@ -111,7 +111,7 @@ def _pages(browser: Browser, server: Server) -> None:
                 for title in on.PAGES:
                     if title != "Playground":  # drawn while it is talked to
                         on.visit(tab, server, title, RANGE if title in shell.SHARED_FILTERS else "")
-                        _shoot(tab, f"{title.lower()}-{size}-{scheme}")
+                        _shoot(tab, f"{title.lower().replace(' ', '-')}-{size}-{scheme}")
                 on.visit(tab, server, "Models", "?view=Cards")
                 _shoot(tab, f"models-cards-{size}-{scheme}")
 
