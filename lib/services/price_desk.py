@@ -63,8 +63,8 @@ class PriceDesk:
         return price_queue.unpriced(self._reader, self.services.clock)
 
     def without_price(self, keys: Iterable[str]) -> int:
-        """Return how many of everyone's models with these keys have no price now; needs an analyst."""
-        require(self.principal, Role.ANALYST)
+        """Return how many of everyone's models with these keys have no price now; needs an admin."""
+        require(self.principal, Role.ADMIN)
         return price_queue.without_price(self._reader, self.services.clock, keys)
 
     def last(self) -> LastCheck | None:

@@ -90,25 +90,21 @@ def problems(usage: Usage) -> None:
 
 
 def prices(page: Page, usage: Usage) -> None:
-    """Say in one line that models called have no price, or that the catalogue has others; an admin is led to where that is mended."""
-    if not page.principal.role.includes(Role.ANALYST):
+    """Lead an admin to the models called without a price, and to those that the catalogue prices otherwise, when there are any."""
+    if not page.principal.role.includes(Role.ADMIN):
         return
-    is_admin = page.principal.role.includes(Role.ADMIN)
     desk = PriceDesk(page.services, page.principal)
     called = analytics.usage_by(usage.asked[0], "model", *usage.asked[1:])
     bare = desk.without_price(share.key for share in called if share.totals.unpriced)
-    last = desk.last() if is_admin else None
+    last = desk.last()
     told = []
     if bare:
-        told.append(f"{_number(bare, 'model')} that {'was' if bare == 1 else 'were'} called {'has' if bare == 1 else 'have'} no price")
+        told.append(f"{_number(bare, 'model')} called without a price")
     if last is not None and last.differing:
-        told.append(f"{_number(last.differing, 'model')} {'differs' if last.differing == 1 else 'differ'} from the catalogue")
-    if not told:
-        return
-    with st.container(horizontal=True, vertical_alignment="center", key="overview-prices"):
-        st.markdown(f":material/money_off: {'; '.join(told)}.", width="content")
-        if is_admin:
-            st.page_link("pages/admin/prices.py", label="Prices", icon=":material/arrow_forward:")
+        told.append(f"{_number(last.differing, 'model')} priced otherwise in the catalogue")
+    if told:
+        words = ", ".join(told)
+        st.page_link("pages/admin/prices.py", label=f"{words[0].upper()}{words[1:]}", icon=":material/sell:")
 
 
 def _number(number: int, thing: str) -> str:

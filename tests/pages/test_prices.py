@@ -250,21 +250,24 @@ def test_an_announced_price_is_told_with_its_day(deck: Deck, market: Market) -> 
     assert [p.output for p in deck.admin.prices(deck.admin.get("gpt-4o-mini").id)] == [old.output, D(9)]
 
 
-def test_the_overview_leads_an_admin_to_prices_and_tells_an_analyst(filled: Deck, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
+def led_to_prices(at: AppTest) -> str:
+    """Return the words of the Overview's link to the Prices page; none when it is not there."""
+    links = [link.proto for link in at.get("page_link") if link.proto.page == "prices"]
+    return links[0].label if links else ""
+
+
+def test_the_overview_leads_an_admin_to_prices(filled: Deck, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     says(filled, market, "gpt-4o-mini", DEARER)
     desk(filled, market).check()
-    text = clean(filled.open("overview"))
-    assert "1 model that was called has no price; 1 model differs from the catalogue." in text
+    assert led_to_prices(filled.open("overview")) == "1 model called without a price, 1 model priced otherwise in the catalogue"
     monkeypatch.setattr(context, "asking", lambda: ANN)
-    text = clean(filled.open("overview"))
-    assert "1 model that was called has no price." in text
-    assert "catalogue" not in text
-    monkeypatch.setattr(context, "asking", lambda: replace(ANN, role=Role.MEMBER))
-    assert "called has no price" not in clean(filled.open("overview"))
+    at = filled.open("overview")
+    assert led_to_prices(at) == ""
+    assert "unpriced: no price or no token count is known" in clean(at)
 
 
 def test_the_overview_is_silent_when_every_price_is_right(deck: Deck) -> None:
-    assert "called has no price" not in clean(deck.open("overview"))
+    assert led_to_prices(deck.open("overview")) == ""
 
 
 def test_words_of_a_back_fill_are_true() -> None:
