@@ -56,6 +56,7 @@ def status(as_json: bool) -> None:
     from lib.cli.model_text import found, model_document
     from lib.cli.session import read_settings, session
     from lib.store.faults import unavailable
+    from lib.store.rebuild import REBUILD_DUE
 
     settings = read_settings()
     state = _status(settings)
@@ -63,11 +64,14 @@ def status(as_json: bool) -> None:
         "mode": settings.mode,
         "database": _address(settings),
         "schema": {"state": state.state, "revision": state.revision, "head": state.head},
+        "rebuild_due": _rebuild_due(settings) if state.state == "ready" else None,
         "analytics": _analytics(settings) if state.state == "ready" else None,
         "models": None,
     }
     schema = state.state if state.revision is None else f"{state.state} (revision {state.revision})"
     lines = [f"Mode: {settings.mode}", f"Database: {document['database']}", f"Schema: {schema}"]
+    if document["rebuild_due"]:
+        lines.append(REBUILD_DUE)
     if document["analytics"]:
         lines.append(f"Analytics reads from: {document['analytics']['address']}")
         lines += [f"  {problem}" for problem in document["analytics"]["problems"]]
@@ -213,6 +217,16 @@ def _status(settings: Settings) -> DatabaseStatus:
 
 def _file_exists(engine: Engine) -> bool:
     return Path(str(engine.url.database)).exists()
+
+
+def _rebuild_due(settings: Settings) -> bool:
+    from lib.store.rebuild import is_due
+
+    engine = _engine(settings)
+    try:
+        return is_due(engine)
+    finally:
+        engine.dispose()
 
 
 def _analytics(settings: Settings) -> dict[str, Any] | None:

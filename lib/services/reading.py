@@ -8,6 +8,7 @@ from lib.logs import get_logger
 from lib.settings import Settings
 from lib.store.analytics_role import problems
 from lib.store.engine import open_engine
+from lib.store.rebuild import REBUILD_DUE, is_due
 
 
 def open_analytics(settings: Settings, engine: Engine, *, origin: str) -> Engine:
@@ -15,6 +16,8 @@ def open_analytics(settings: Settings, engine: Engine, *, origin: str) -> Engine
 
     Whoever only runs a command is not told: ``db status`` says it to those who ask.
     """
+    if origin != "cli" and is_due(engine):
+        get_logger("analytics").warning("rollups.rebuild_due", reason=REBUILD_DUE)
     if settings.analytics_url is None:
         return engine
     found = open_engine(settings.analytics_url)

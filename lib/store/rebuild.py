@@ -21,6 +21,7 @@ Progress = Callable[[int, int], None]
 """Called with (windows done, windows in all)."""
 WINDOW = timedelta(milliseconds=DAY_SLOTS * SLOT_MS)
 """A UTC day, the longest time one row of a rollup spans: each row lies in one window."""
+REBUILD_DUE = "Some figures are of an earlier version until the rollups are written again. Run: python -m lib db rebuild-rollups"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -48,6 +49,12 @@ def rebuild(engine: Engine, progress: Progress = lambda done, total: None) -> in
         with writing(engine).begin() as connection:
             _note(connection, rebuild_from=None, rebuild_done_to=None)
         return len(left)
+
+
+def is_due(engine: Engine) -> bool:
+    """Return whether a rebuild was asked for, by a migration or one that broke off, and is not done: some figures are incomplete."""
+    with store_faults(), engine.connect() as connection:
+        return connection.scalar(sa.select(rollup_state.c.rebuild_from)) is not None
 
 
 def finish(connection: Connection) -> None:

@@ -82,6 +82,18 @@ def test_wrong_rollups_are_found_and_rebuilt(run: Run, tmp_path: Path) -> None:
     assert run("db", "verify").code == 0
 
 
+@pytest.mark.usefixtures("seeded")
+def test_figures_that_wait_for_a_rebuild_are_said_until_it_is_done(run: Run, tmp_path: Path) -> None:
+    run("chat", "demo-chat", "hello", "--json")
+    assert run("db", "status", "--json").document["rebuild_due"] is False
+    with sqlite3.connect(database(tmp_path)) as connection:  # as a migration of Supabase's tools leaves it
+        connection.execute("UPDATE rollup_state SET rebuild_from = 0, rebuild_done_to = 0")
+    connection.close()
+    assert "Run: python -m lib db rebuild-rollups" in run("db", "status").out
+    assert run("db", "rebuild-rollups").code == 0
+    assert run("db", "status", "--json").document["rebuild_due"] is False
+
+
 @pytest.mark.parametrize("words", [("db", "status"), ("db", "verify"), ("db", "upgrade"), ("models", "list"), ("usage", "summary")])
 def test_a_damaged_file_is_one_sentence_and_stays_as_it_is(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
     database(tmp_path).parent.mkdir()
