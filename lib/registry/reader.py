@@ -14,9 +14,10 @@ from lib.credentials import KeyOverview, KeyRing, KeyStatus, effective_base_url
 from lib.errors import NotFound, UnknownModel
 from lib.pricing import Price, prices_at
 from lib.providers.catalog import KINDS
-from lib.registry.values import SAMPLE, Model, Provider
+from lib.registry.values import SAMPLE, LoggedModel, Model, Provider
 from lib.settings import Settings
 from lib.store.base import Is, Row, Store, Where
+from lib.usage import own_key
 
 PROVIDERS, MODELS = "llm_providers", "llm_models"
 _COLUMNS = (*(f.name for f in fields(Model) if f.name not in ("provider", "price", "key")), "provider_id")
@@ -103,6 +104,20 @@ class Reader:
     def usable(self) -> list[Model]:
         """Return the models a person may pick, in order."""
         return pickable(self.models(usable=True, hidden=False))
+
+    def logged(self) -> list[LoggedModel]:
+        """Return the names of every model that calls may name, those of sample data too, in display order.
+
+        Much less is read for it than for models, which every page of figures would pay for.
+        """
+        named = ("id", "display_name", "owner_id")
+        providers = {row["id"]: row for row in self._visible(self._store.select(PROVIDERS, columns=(*named, "slug")))}
+        rows = self._store.select(MODELS, columns=(*named, "model_key", "provider_id"), order_by=("display_order", "id"))
+        return [
+            LoggedModel(_logged_as(row, "model_key"), row["display_name"], _logged_as(at, "slug"), at["display_name"])
+            for row in self._visible(rows)
+            if (at := providers.get(row["provider_id"])) is not None
+        ]
 
     def default(self) -> Model | None:
         """Return the model to use when none is named: the principal's default, else everyone's, else the first usable one.
@@ -249,6 +264,12 @@ def _model(row: Row, providers: Mapping[int, Provider], prices: Mapping[int, Pri
         price=prices.get(row["id"]),
         key=keys.get(row["id"]),
     )
+
+
+def _logged_as(row: Row, key: str) -> str:
+    """Return the key under which the log has a model or provider; of what is somebody's own it has only the number."""
+    named: str = row[key] if row["owner_id"] is None else own_key(row["id"])
+    return named
 
 
 def _names(model: Model) -> str:

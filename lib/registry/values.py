@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lib.credentials import KeyStatus
 from lib.pricing import Price
@@ -82,6 +82,15 @@ class Provider:
             return None
         again = " again" if key.source == "unreadable" else ""
         return f"Needs {_article(self.display_name)} {self.display_name} key{again}"
+
+
+class LoggedModel(NamedTuple):
+    """How the log of calls names a model, and what its reader calls it: key and name of the model, slug and name of its provider."""
+
+    key: str
+    name: str
+    provider: str
+    provider_name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from lib.analytics import NO_FILTERS, PRESETS, Filters, PresetName, Range, preset
 from lib.errors import InvalidValue
-from lib.registry import Model
 from lib.ui.context import Page
 from lib.ui.format import literal
 from lib.ui.span import Span
@@ -61,11 +60,9 @@ def draw(page: Page, title: str) -> DeltaGenerator:
             _presets(shown=span is None)
             _custom(page, span)
             st.button("", icon=":material/refresh:", type="tertiary", help="Read the figures again", key="refresh")
-    models = known_models(page)
-    names = distinct(
-        {model.model_key: model.display_name for model in models}, {model.model_key: model.provider.display_name for model in models}
-    )
-    providers = distinct({model.provider.slug: model.provider.display_name for model in models})
+    models = page.registry.logged()
+    names = distinct({model.key: model.name for model in models}, {model.key: model.provider_name for model in models})
+    providers = distinct({model.provider: model.provider_name for model in models})
     line = st.container(horizontal=True, vertical_alignment="center")
     with line.popover("Filters", icon=":material/filter_list:", key="filters"):
         chosen = [
@@ -176,11 +173,6 @@ def _custom(page: Page, span: Span | None) -> None:
             st.button("Show these days", type="primary", key="show-days", on_click=set_span, args=(Span(*picked),))
     if span:
         st.button("Zoom out", icon=":material/zoom_out:", type="tertiary", key="zoom-out", on_click=clear_span)
-
-
-def known_models(page: Page) -> list[Model]:
-    """Return every model that calls may name, sample ones too."""
-    return [*page.registry.models(), *page.registry.models(sample=True)]
 
 
 def distinct(words: Mapping[str, str], beside: Mapping[str, str] | None = None) -> Mapping[str, str]:

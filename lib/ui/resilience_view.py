@@ -16,7 +16,7 @@ from lib.ui.charts import Series
 from lib.ui.colors import OTHER, Look, look
 from lib.ui.context import Page
 from lib.ui.csv_export import safe
-from lib.ui.filters import View, known_models
+from lib.ui.filters import View
 from lib.ui.requests_view import ERROR_CLASSES, lead
 from lib.ui.usage_view import Usage
 
@@ -132,9 +132,9 @@ class Resilience:
         if not found:
             st.caption("No model is blacklisted: the router uses every model that is switched on.")
             return
-        models = known_models(self._page)
-        names = {model.model_key: model.display_name for model in models}
-        providers = {model.provider.slug: model.provider.display_name for model in models}
+        models = self._page.registry.logged()
+        names = {model.key: model.name for model in models}
+        providers = {model.provider: model.provider_name for model in models}
         zone = self._page.timezone
         frame: dict[str, Sequence[Any]] = {
             "Model": [safe(names.get(one.model, one.model)) for one in found],
@@ -170,7 +170,7 @@ class Resilience:
         if not found:
             st.caption("No answer came through in this range, so there is nothing to time.")
             return
-        labels = {model.model_key: model.display_name for model in known_models(self._page)}
+        labels = {model.key: model.name for model in self._page.registry.logged()}
         keys = sorted(found, key=lambda key: (-found[key].p95, key))
         parts = [found[key] for key in keys]
         frame: dict[str, Sequence[Any]] = {

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from lib.access import Principal, Role
 from lib.errors import NotFound, UnknownModel
+from lib.services.calls import alias_of
 from tests.registry.conftest import House
 
 
@@ -77,3 +79,15 @@ def test_an_unknown_provider_is_said(seeded: House) -> None:
 )
 def test_filters_narrow_the_list_together(seeded: House, filters: dict[str, Any], keys: list[str]) -> None:
     assert [m.model_key for m in seeded.registry().models(**filters)] == keys
+
+
+def test_filters_name_a_persons_own_model_as_the_log_does_and_only_to_them(seeded: House) -> None:
+    mia = Principal("00000000-0000-4000-8000-0000000000aa", "Mia", Role.MEMBER)
+    hers = seeded.registry(principal=mia)
+    provider = hers.add_provider("mine", "openai-compatible", own=True, display_name="My server", base_url="https://llm.example.com/v1")
+    model = hers.add_model(provider, "gpt-4o-mini", own=True, display_name="Mine")
+    alias = alias_of(model.provider, model.id)
+    names = {logged.key: logged for logged in hers.logged()}
+    assert names[alias.model_key] == (alias.model_key, "Mine", alias.provider, "My server")
+    assert names["gpt-4o-mini"].provider_name == "OpenAI"
+    assert [logged.key for logged in seeded.registry().logged()] == [m.model_key for m in seeded.registry().models()]
