@@ -17,8 +17,8 @@ from lib.pricing import Price
 from lib.registry import Model
 from lib.registry.checks import model_problems
 from lib.routing.compatibility import Hint
-from lib.ui import format as fmt
 from lib.ui import audit_view, model_fields, model_table
+from lib.ui import format as fmt
 from lib.ui.answer import PRICE_WORDS
 from lib.ui.capabilities import badges
 from lib.ui.context import Page
