@@ -91,12 +91,13 @@ def _moment(connection: Connection, at: datetime, last: datetime | None) -> date
     """Return the moment of the transaction's entries: that of its first one, later than any just before it."""
     transaction = connection.get_transaction()
     known = connection.info.get(_MOMENT)  # kept with the pooled connection, so it says which transaction it was of
-    if known is not None and known[0]() is transaction:
+    if known is not None and transaction is not None and known[0]() is transaction:
         return known[1]  # type: ignore[no-any-return]
     moment = at.replace(microsecond=at.microsecond // 1000 * 1000)
     if last is not None and moment <= last < moment + _CLOSE:  # a clock that was put back by more is believed
         moment = last + _TICK
-    connection.info[_MOMENT] = (weakref.ref(transaction) if transaction is not None else lambda: None, moment)
+    if transaction is not None:
+        connection.info[_MOMENT] = (weakref.ref(transaction), moment)
     return moment
 
 
