@@ -187,3 +187,8 @@ def test_a_model_of_ones_own_is_added_and_called_and_nobody_else_sees_it_or_any_
     assert [canary for canary in CANARIES for text in told if canary in text] == []
     assert not any(word in server.log for word in (NAME, CELLAR, OPENAI_MODEL)) and "~own" in server.log
     assert [path for canary in CANARIES for path in on.holds(server.data_dir, canary)] == []
+
+    hers.goto(f"{server.url}/profile")
+    hers.get_by_role("button", name="Sign out on every device").click()
+    expect(on.heading(hers, "Sign in")).to_be_visible()
+    assert stack.sql("SELECT count(*) FROM auth.sessions WHERE user_id = %s", ada.id) == [(0,)]
