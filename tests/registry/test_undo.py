@@ -95,6 +95,17 @@ def add_and_delete_a_provider(registry: Registry) -> None:
     registry.delete_provider("house")
 
 
+def bring_in(registry: Registry) -> None:
+    """Import a file that brings a provider with a model and a price, and changes a model that is there."""
+    document = registry.export()
+    provider = {"slug": "house", "kind": "openai-compatible", "display_name": "House", "base_url": "http://127.0.0.1:9/v1"}
+    document["providers"].append({**document["providers"][0], **provider, "settings": {}})
+    known = next(m for m in document["models"] if m["model_key"] == "gpt-4o")
+    document["models"].append({**known, "model_key": "brought", "provider": "house", "is_default": False})
+    known["display_name"], known["fallbacks"] = "Brought in", ["brought"]
+    registry.import_(document)
+
+
 EDIT: dict[str, Any] = {"display_name": "Mine", "context_window": 5, "fallbacks": ["demo-chat"], "defaults": {"top_p": 0.5}}
 BULK = BulkChange(is_active=True, hidden=True, first_place=7, price_factor=Decimal("1.1"))
 CHANGES: dict[str, Callable[[Registry], object]] = {
@@ -110,6 +121,7 @@ CHANGES: dict[str, Callable[[Registry], object]] = {
     "add provider": lambda r: r.add_provider("house", "openai-compatible", base_url="http://127.0.0.1:9/v1"),
     "delete provider": add_and_delete_a_provider,
     "provider": lambda r: r.set_provider("openai", display_name="Ours", base_url="http://127.0.0.1:9/v1", is_active=False),
+    "import": bring_in,
     "bulk": lambda r: r.apply(r.plan([m.id for m in r.models()], BULK)),
 }
 
