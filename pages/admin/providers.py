@@ -3,8 +3,9 @@
 import streamlit as st
 
 from lib.access import Role
+from lib.registry import Model
 from lib.services.discovery import can_be_asked, is_connected
-from lib.ui import discovery_view, provider_add, provider_cards
+from lib.ui import discovery_view, model_table, provider_add, provider_cards
 from lib.ui.context import guard
 
 page = guard(Role.ADMIN)
@@ -15,8 +16,10 @@ with st.container(horizontal=True, vertical_alignment="center"):
 st.caption("Paste a provider's key on its card. Keys are tested with one small real call, stored encrypted, and never shown again.")
 
 providers = [provider for provider in page.registry.providers() if provider.owner_id is None]
-every_model = [model for model in page.registry.models() if not model.is_own]
-models = {provider.id: [m for m in every_model if m.provider.id == provider.id] for provider in providers}
+models: dict[int, list[Model]] = {provider.id: [] for provider in providers}
+for model in model_table.known(page):
+    if not model.is_own:
+        models[model.provider.id].append(model)
 connected = [p for p in providers if is_connected(p, models[p.id])]
 others = [p for p in providers if p not in connected]
 asked = discovery_view.last(page)
