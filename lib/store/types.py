@@ -83,8 +83,11 @@ def text_of(column: str) -> str:
 
 
 def numbers_of(texts: str) -> str:
-    """Return SQL for the numbers under which SQLite keeps some texts, given as a value or a SELECT; those it does not know are left out."""
-    return f"SELECT number FROM usage_texts WHERE text IN ({texts})"
+    """Return SQL for the numbers under which SQLite keeps some texts, given as a value or a SELECT; those it does not know are left out.
+
+    The sign before the number takes its kind from it: compared as an INTEGER, no index of the log could be used for it.
+    """
+    return f"SELECT +number FROM usage_texts WHERE text IN ({texts})"
 
 
 class _Wrapped(ColumnElement[Any]):

@@ -76,7 +76,7 @@ def test_whose_key_paid_for_one_person_s_calls_reads_no_others(sqlite_engine: En
     range_ = preset("90d", RANGE.now, ZoneInfo(tz))
     found = steps(sqlite_engine, lambda: usage_by(sqlite_engine, "key", Scope(ADA), range_))
     assert bool(found) is log_read
-    assert all("ix_llm_usage_log_user_id_started_at" in step for step in found), found
+    assert all("SEARCH t USING INDEX ix_llm_usage_log_user_id_started_at (user_id=? AND started_at>" in step for step in found), found
 
 
 def test_calls_the_log_no_longer_holds_are_not_taken_for_answers(sqlite_engine: Engine) -> None:
