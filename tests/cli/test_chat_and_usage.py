@@ -98,6 +98,8 @@ def test_usage_adds_up_to_what_the_calls_said(run: Run) -> None:
     assert summary["total"]["failed_requests"] == 1
     assert {row["key"] for row in run("usage", "summary", "--by", "provider", "--json").document["rows"]} == {"demo"}
     assert {row["key"] for row in run("usage", "summary", "--by", "source", "--json").document["rows"]} == {"cli"}
+    (by_key,) = run("usage", "summary", "--by", "key", "--json").document["rows"]
+    assert (by_key["key"], by_key["label"], by_key["requests"]) == ("", "No key needed", 3)
 
 
 def test_the_table_has_a_line_for_each_and_a_total(run: Run) -> None:
