@@ -167,8 +167,11 @@ class _Planning:
             taken = set(self._connection.scalars(sa.select(number).where(number.in_([row["id"] for row in prices]))))
             if taken:
                 self._notes.append(f"{len(taken):,} of the prices come back as new rows, for their numbers were given to others.")
-            again = [{name: value for name, value in row.items() if name != "id" or value not in taken} for row in prices]
-            changes += _inserts(PRICES, sorted(again, key=lambda row: (row["valid_from"], row.get("id", 0))))
+            anew = {
+                row["model_id"] for row in prices if row["id"] in taken
+            }  # all of a model's, for their order decides between equal dates
+            again = sorted(prices, key=lambda row: row["id"])
+            changes += _inserts(PRICES, [_without_id(row) if row["model_id"] in anew else row for row in again])
         return changes
 
     def _again(self, net: Net) -> Row:
@@ -254,7 +257,7 @@ class _Planning:
         columns, name = llm_model_prices.c, str(model["display_name"])
         query = sa.select(llm_model_prices).where(columns.model_id == model["id"]).order_by(columns.valid_from, columns.id)
         history = [dict(row) for row in self._connection.execute(query).mappings()]
-        mine = {int(net.subject_id) for net in added}
+        mine = {number for net in added if (number := _number_now(net, history)) is not None}
         changes: list[Change] = []
         for moment in sorted({max(net.after["valid_from"], self._now) for net in added}):
             until = [row for row in history if row["valid_from"] <= moment]
@@ -272,7 +275,18 @@ class _Planning:
         return changes
 
 
-def _same(one: Row, other: Row) -> bool:
+def _number_now(net: Net, history: Sequence[Row]) -> int | None:
+    """Return the number of a price by now: a model that was deleted and brought back may have it under another one."""
+    alike = [row["id"] for row in history if row["valid_from"] == net.after["valid_from"] and _same(row, net.after)]
+    number = int(net.subject_id)
+    return number if number in alike else alike[-1] if alike else None
+
+
+def _without_id(row: Row) -> Row:
+    return {name: value for name, value in row.items() if name != "id"}
+
+
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Whether two prices charge the same, wherever they came from."""
     return all(one[name] == other[name] for name in (*RATE_NAMES, "tiers", "extra_rates"))
 

@@ -247,6 +247,25 @@ def test_a_deleted_model_comes_back_under_its_number_with_its_prices_and_as_a_fa
     assert registry.get("gpt-4o").fallbacks == ("gpt-4o-mini", "demo-chat")
 
 
+def test_a_price_whose_number_was_given_to_another_meanwhile_is_found_and_taken_back(house: House) -> None:
+    """SQLite gives the number of the last row that went to the next one."""
+    registry = house.registry()
+    model = registry.get("demo-reasoner")
+    before = state(house)
+    registry.set_price(model.id, Price(input=Decimal("0.62")))
+    priced = newest(house)
+    house.now += timedelta(seconds=1)
+    registry.set_price(model.id, Price(input=Decimal("0.63")))
+    again = newest(house)
+    registry.delete_model(model.id)
+    deleted = newest(house)
+    registry.set_price(registry.get("demo-chat").id, Price(input=Decimal(9)))
+    take_back(house)
+    for change in (deleted, again, priced):
+        take_back(house, change)
+    assert state(house) == before
+
+
 def test_what_cannot_come_back_says_what_is_in_its_place(house: House) -> None:
     registry = house.registry()
     registry.add_provider("house", "openai-compatible", display_name="House", base_url="http://127.0.0.1:9/v1")
