@@ -365,7 +365,7 @@ def step(house: House, what: str, *given: Any) -> None:
         case "switch" | "reorder" if ids(given[0]):
             registry.set_active(ids(given[0]), given[1]) if what == "switch" else registry.reorder(ids(given[0]))
         case "edit" if given[0] in there:
-            registry.update_model(there[given[0]], display_name=given[1], fallbacks=given[2])
+            registry.update_model(there[given[0]], display_name=given[1], fallbacks=[key for key in given[2] if key in there])
         case "price" if given[0] in there:
             registry.set_price(there[given[0]], Price(input=given[1]))
         case "default" if given[0] is None or given[0] in there:
