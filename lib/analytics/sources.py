@@ -194,7 +194,7 @@ def _conditions(dialect: str, question: Question, log: bool, parameters: dict[st
 def user_condition(dialect: str, table: str, name: str, users: Sequence[str], parameters: dict[str, Any], *, log: bool = True) -> str:
     """Return the condition that a row is of one of these users, "" being nobody; over the log it can use the user's index."""
     given = [user for user in users if user] if log else list(users)
-    value = listed(dialect, name, given, parameters)
+    value = listed(dialect, f"{name}_logged" if log else name, given, parameters)  # one statement may ask both for different lists
     if log:
         value = value.replace("SELECT value", "SELECT CAST(value AS uuid)", 1) if dialect == "postgresql" else numbers_of(value)
     theirs = f"{table}.user_id IN ({value})"

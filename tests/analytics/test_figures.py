@@ -228,6 +228,16 @@ def test_the_period_before_is_as_long_and_cut_at_the_same_hour(
     assert before.end <= running.start
 
 
+def test_what_nobody_and_one_person_asked_and_came_through_is_all_counted(engine: Engine) -> None:
+    """Part of the answer comes from rollups and part from the log, which name nobody differently."""
+    cases = [(None, "ok"), (BOB, "ok"), (ADA, "ok"), (None, "error"), (BOB, "interrupted")]
+    rows = [logged(user_id=user, status=status) for user, status in cases]
+    insert(engine, rows)
+    now = rows[0]["started_at"] + timedelta(hours=1)
+    wanted = Filters(users=("", BOB), statuses=("ok",))
+    assert usage_totals(engine, EVERYBODY, preset("7d", now, ZoneInfo("UTC")), wanted).current == recomputed(rows[:2])
+
+
 def check_breakdowns(engine: Engine, scope: Scope, range_: Range, wanted: Filters, expected: list[Row]) -> None:
     for by, column in COLUMNS.items():
         keys = {named(r, column) for r in expected}
