@@ -52,7 +52,6 @@ def draw(page: Page, title: str) -> DeltaGenerator:
     The shell calls this, outside any page, so that what was chosen on one page holds on the next.
     """
     _adopt_address()
-    st.html(STYLE)
     span = _span(page)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(title, anchor=False, width="stretch")

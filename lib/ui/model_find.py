@@ -11,7 +11,6 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from lib.registry import Model
-from lib.ui import filters
 from lib.ui.capabilities import CAPABILITIES
 from lib.ui.context import Page
 from lib.ui.filters import distinct
@@ -23,13 +22,10 @@ ON, KEYLESS, GONE, UNPRICED = "On", "Needs a key", "Gone", "Unpriced"
 EVERYONES, MINE = "Everyone's", "Mine"
 BY_ORDER = "By order"
 TABLE, CARDS = "Table", "Cards"
-STYLE = (
-    filters.STYLE
-    + """<style>
+STYLE = """<style>
 .st-key-models-actions { min-height: 2.5rem; }
 .st-key-models-cards button[data-testid="stBaseButton-tertiary"] > div { justify-content: flex-start; }
 </style>"""
-)
 """So that the table stays where it is when a choice brings the actions, and a card's name begins where the rest of it does."""
 _FILTERS = ("provider", "state", "can", "owner")
 _KEY = re.compile(r"\bkey\b")

@@ -52,6 +52,7 @@ def run() -> None:
     """Draw the shell and the page the address names."""
     st.set_page_config(page_title="Modeldeck", page_icon=ICON, layout="wide")
     st.logo(str(LOGO), size="large", icon_image=str(ICON))
+    st.html(filters.STYLE)
     team, person, trouble = _visitor()
     signed_out = team and person is None
     wanted = trouble is not None or (person is not None and setup_view.is_wanted(services(), person))
