@@ -32,7 +32,7 @@ _SAID = {
     "credentials.set": "stored a key for {}",
     "credentials.remove": "removed the key of {}",
     "credentials.rotate": "encrypted the keys anew",
-    "encryption_keys.insert": "began an encryption key",
+    "encryption_keys.insert": "made an encryption key",
     "account.invite": "invited {}",
     "account.reset_link": "made {} a link to set a new password",
     "account.password_set": "set a password",

@@ -63,7 +63,15 @@ class Audit:
     def filters(self) -> None:
         """Draw the filters in one row, and take them."""
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            text = st.text_input("Search", type="search", placeholder="Name, field or value", key="audit-q", bind="query-params", width=220)
+            text = st.text_input(
+                "Search",
+                type="search",
+                placeholder="Search name, field or value",
+                key="audit-q",
+                bind="query-params",
+                width=260,
+                label_visibility="collapsed",
+            )
             chosen = st.segmented_control(
                 "When", [*_RANGES, _ALL], default=_ALL, required=True, key="audit-range", bind="query-params", label_visibility="collapsed"
             )

@@ -99,16 +99,11 @@ def prices(page: Page, usage: Usage) -> None:
     last = desk.last()
     told = []
     if bare:
-        told.append(f"{_number(bare, 'model')} called without a price")
+        told.append(f"{bare:,} missing")
     if last is not None and last.differing:
-        told.append(f"{_number(last.differing, 'model')} priced otherwise in the catalogue")
-    if told:
-        words = ", ".join(told)
-        st.page_link("pages/admin/prices.py", label=f"{words[0].upper()}{words[1:]}", icon=":material/sell:")
-
-
-def _number(number: int, thing: str) -> str:
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+        told.append(f"{last.differing:,} unlike the catalogue")
+    if told:  # in few words: a link is one line, on a phone too
+        st.page_link("pages/admin/prices.py", label=f"Prices: {', '.join(told)}", icon=":material/sell:")
 
 
 def first_steps(page: Page) -> None:

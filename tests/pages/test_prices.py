@@ -259,7 +259,7 @@ def led_to_prices(at: AppTest) -> str:
 def test_the_overview_leads_an_admin_to_prices(filled: Deck, market: Market, monkeypatch: pytest.MonkeyPatch) -> None:
     says(filled, market, "gpt-4o-mini", DEARER)
     desk(filled, market).check()
-    assert led_to_prices(filled.open("overview")) == "1 model called without a price, 1 model priced otherwise in the catalogue"
+    assert led_to_prices(filled.open("overview")) == "Prices: 1 missing, 1 unlike the catalogue"
     monkeypatch.setattr(context, "asking", lambda: ANN)
     at = filled.open("overview")
     assert led_to_prices(at) == ""
