@@ -7,9 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -24,6 +24,8 @@ class Server:
     data_dir: Path
     process: subprocess.Popen[str]
     lines: list[str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """What it was told besides its data folder."""
 
     @property
     def log(self) -> str:
@@ -81,7 +83,7 @@ def serve(data_dir: Path, script: str = "app.py", **settings: str) -> Iterator[S
         ready.wait(60)
         if process.poll() is not None or _READY not in "".join(lines):
             raise AssertionError("the server did not start:\n" + "".join(lines))
-        yield Server(f"http://localhost:{port}", data_dir, process, lines)
+        yield Server(f"http://localhost:{port}", data_dir, process, lines, settings)
     finally:
         process.terminate()
         try:

@@ -142,7 +142,9 @@ def click_cell(tab: Page, name: str, *, x: int, row: int = 0, row_height: int = 
 def show_model(server: Server, model: str) -> dict[str, Any]:
     """Return what the command line says of a model."""
     command = [sys.executable, "-m", "lib", "models", "show", model, "--json"]
-    done = subprocess.run(command, cwd=ROOT, env=clean_environ(server.data_dir), capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean_environ(server.data_dir, **server.settings), capture_output=True, text=True, check=True
+    )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
@@ -159,9 +161,9 @@ def holds(folder: Path, secret: str) -> list[str]:
 
 
 @contextmanager
-def services(data_dir: Path) -> Iterator[Services]:
+def services(data_dir: Path, **settings: str) -> Iterator[Services]:
     """Work on a data folder from outside the browser, as another process does, whether or not a server runs on it."""
-    opened = open_services(load_settings({"MODELDECK_DATA_DIR": str(data_dir)}, data_dir))
+    opened = open_services(load_settings({"MODELDECK_DATA_DIR": str(data_dir), **settings}, data_dir))
     try:
         yield opened
     finally:

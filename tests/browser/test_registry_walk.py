@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.browser import driving as on
 from tests.browser.conftest import TIMEOUT
 from tests.replay import OPENAI_MODEL, ReplayServer
 from tests.serving import Server, serve
+from tests.stack.stack import PASSWORD, Stack
 
 KEY = "sk-right-2b7d0e915c3f4a68b1d94e7f60a2c8d3"
 MODELS = "Models with"
@@ -35,7 +37,7 @@ def add(tab: Page, server: ReplayServer, upstream: str, *, key: str) -> Locator:
 
 def state(server: Server) -> dict[str, Any]:
     """Return what a bulk change touches, as another process sees it."""
-    with on.services(server.data_dir) as opened:
+    with on.services(server.data_dir, **server.settings) as opened:
         return {m.model_key: (m.is_active, m.hidden, m.fallbacks, m.display_order) for m in opened.registry(LOCAL_ADMIN).models()}
 
 
@@ -92,8 +94,26 @@ def choose(tab: Page, *rows: int) -> None:
         on.click_cell(tab, MODELS, x=on.MARKER_X, row=row, row_height=ROW)
 
 
-def test_from_a_template_to_a_bulk_change_and_back(tab: Page, tmp_path: Path) -> None:
-    with ReplayServer(api_key=KEY) as provider, serve(tmp_path) as server:
+@pytest.fixture(params=["embedded", "supabase"])
+def server(request: pytest.FixtureRequest, tab: Page, tmp_path: Path) -> Iterator[Server]:
+    """A server whose admin the tab is: the person at this machine, or one who signed in at a Supabase project."""
+    if request.param == "embedded":
+        with serve(tmp_path) as running:
+            yield running
+        return
+    stack: Stack = request.getfixturevalue("stack")
+    admin = stack.sign_up("registry-walk@example.com", role="admin")
+    with serve(tmp_path, **stack.settings, ENCRYPTION_KEY="a-key-for-tests-0123456789") as running:
+        tab.goto(running.url)
+        tab.get_by_label("E-mail address", exact=True).fill(admin.email)
+        tab.get_by_label("Password").fill(PASSWORD)
+        tab.get_by_role("button", name="Sign in", exact=True).click()
+        expect(on.heading(tab, "Overview")).to_be_visible()
+        yield running
+
+
+def test_from_a_template_to_a_bulk_change_and_back(tab: Page, tmp_path: Path, server: Server) -> None:
+    with ReplayServer(api_key=KEY) as provider:
         on.visit(tab, server, "Models")
         dialog = add(tab, provider, OPENAI_MODEL, key="sk-wrong-00000000000000000000")
         dialog.get_by_role("button", name="Test connection").click()
@@ -160,7 +180,8 @@ def test_from_a_template_to_a_bulk_change_and_back(tab: Page, tmp_path: Path) ->
         bulk.get_by_role("button", name="Apply to 2 models").click()
         expect(bulk).to_be_hidden()
         expect(tab.get_by_text("2 models changed.")).to_be_visible()
-        assert sum(on_ and hidden for on_, hidden, _, _ in state(server).values()) == 2
+        changed = [after[:2] for key, after in state(server).items() if after != before[key]]
+        assert changed == [(True, True), (True, True)]
         tab.get_by_role("button", name="Undo", exact=True).click()
         expect(tab.get_by_text("2 models changed.")).to_be_hidden()
         assert state(server) == before
