@@ -79,6 +79,8 @@ def test_the_image_serves_as_nobody_on_every_address_and_writes_only_its_data() 
             assert subprocess.run(check, env=environ).returncode == 0
             said = subprocess.run([*prefix(), "python", "-m", "lib", "db", "status"], env=environ, cwd=app, capture_output=True, text=True)
             assert said.returncode == 0 and "Schema: ready" in said.stdout, said.stderr
+            read = [*prefix(), "python", "-c", "from lib.services.setup import setup_sql; assert 'CREATE TABLE' in setup_sql()"]
+            assert subprocess.run(read, env=environ, cwd=app).returncode == 0, "the Setup page has no SQL to show"
         assert subprocess.run(check, env=environ, capture_output=True).returncode != 0
         assert sorted(app.rglob("*")) == before
         assert (data / "modeldeck.db").stat().st_mode & 0o777 == 0o600
@@ -97,7 +99,8 @@ def test_everything_the_image_copies_and_no_secret_reaches_its_build() -> None:
     rules = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     assert rules[0] == "*", "what is not named must stay out"
     sent = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
-    assert {Path(source).parts[0] for source, _ in _copied()} == sent
+    assert {Path(source).parts[0] for source, _ in _copied()} == {Path(rule).parts[0] for rule in sent}
+    assert "supabase" not in sent, "of that folder one file is needed"
     assert ".streamlit/secrets.toml" in rules and ".env" not in sent
 
 
