@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ def test_jobs_run_while_the_server_does(houses: Houses, monkeypatch: pytest.Monk
             begun.set()  # only now: a server that waited for its jobs would not have come here
             await anyio.to_thread.run_sync(done.wait, 30)
 
-    anyio.run(live)
+    with ThreadPoolExecutor(1) as apart:  # a browser of other tests may have an event loop in this thread
+        apart.submit(anyio.run, live).result(60)
     assert done.is_set()
     assert "modeldeck-heartbeat" not in {thread.name for thread in set(threading.enumerate()) - before}
