@@ -16,6 +16,7 @@ from lib.ui import parameters
 from lib.ui.capabilities import badges
 from lib.ui.format import literal
 from lib.ui.picker import CHOSEN, label
+from lib.ui.problems import check_again
 
 _KEPT = "fallback-turns"
 _STRANGERS = " Nobody can be known without the database, so only the demo answers; keys of the settings are not used."
@@ -32,7 +33,7 @@ def draw(error: StoreUnavailable, settings: Settings) -> None:
             "Nothing here is recorded: no usage, no cost, no conversation, and nothing is learned from failures."
             + ("" if desk.with_keys else _STRANGERS)
         )
-        st.button("Check again", icon=":material/refresh:", key="database-check-again")
+        check_again("database-check-again")
     model = _pick(desk)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(badges(model.capabilities))

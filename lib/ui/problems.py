@@ -35,4 +35,10 @@ def _database(error: StoreUnavailable) -> None:
         st.subheader("The database cannot be used", anchor=False)
         st.write(str(error))
         st.caption(f"Reason: {error.reason}. Nothing was changed or lost by this page.")
-        st.button("Check again", icon=":material/refresh:", key="database-check-again")
+        check_again("database-check-again")
+
+
+def check_again(key: str, *, first: bool = False) -> None:
+    """Draw the button that draws the page again, and say so when what it is drawn for has not gone; ``first`` when it matters most."""
+    if st.button("Check again", icon=":material/refresh:", key=key, type="primary" if first else "secondary"):
+        st.caption("Checked just now: it is still so.")

@@ -17,6 +17,7 @@ from lib.settings import Mode
 from lib.store.database import HEAD
 from lib.ui.context import Page
 from lib.ui.format import literal
+from lib.ui.problems import check_again
 
 PAGE = ("Admin", "pages/admin/setup.py", "Setup", ":material/construction:")
 """Section, file, title and icon; the sidebar shows it only while something is to be set up."""
@@ -103,4 +104,4 @@ def _draw(task: Task) -> None:
                 with st.expander("The SQL to paste (supabase/setup.sql)", icon=":material/database:"):
                     st.code(sql, language=None, wrap_lines=True, height=320)
                 st.download_button("Download setup.sql", sql, "setup.sql", "application/sql", icon=":material/download:", on_click="ignore")
-    st.button("Check again", icon=":material/refresh:", type="primary", key="setup-check-again")
+    check_again("setup-check-again", first=True)
