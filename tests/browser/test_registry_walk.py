@@ -110,6 +110,10 @@ def server(request: pytest.FixtureRequest, tab: Page, tmp_path: Path) -> Iterato
         tab.get_by_role("button", name="Sign in", exact=True).click()
         expect(on.heading(tab, "Overview")).to_be_visible()
         yield running
+        with on.services(tmp_path, **running.settings) as opened:  # other tests share the project
+            registry = opened.registry(LOCAL_ADMIN)
+            registry.delete_model(registry.get(OPENAI_MODEL).id)
+            registry.delete_provider("house")
 
 
 def test_from_a_template_to_a_bulk_change_and_back(tab: Page, tmp_path: Path, server: Server) -> None:
